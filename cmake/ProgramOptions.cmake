@@ -1,0 +1,17 @@
+# decodesim_options: warnings and sanitizers of our own targets; never exported.
+add_library(decodesim_options INTERFACE)
+target_compile_options(
+  decodesim_options
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wconversion
+            -Wshadow
+            -Wnon-virtual-dtor
+            -Wold-style-cast
+            $<$<BOOL:${DECODESIM_WERROR}>:-Werror>)
+if(DECODESIM_SANITIZE)
+  target_compile_options(decodesim_options INTERFACE -fsanitize=${DECODESIM_SANITIZE}
+                                                     -fno-omit-frame-pointer)
+  target_link_options(decodesim_options INTERFACE -fsanitize=${DECODESIM_SANITIZE})
+endif()

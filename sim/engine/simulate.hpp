@@ -1,0 +1,88 @@
+#pragma once
+
+#include "sim/engine/timeline.hpp"
+#include "sim/plan/plan.hpp"
+#include "topologies/machine.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace decodesim {
+
+/// How collectives move their data.
+/// Enumerators (with hyphens) are the names used in flags and files.
+enum class CollectiveAlgorithm {
+  ring,     ///< ring in the order found on the machine; broadcast as a chain
+  one_shot, ///< every rank reads the whole array of every peer (direct all-reduce)
+  two_shot, ///< direct reduce-scatter, then direct all-gather
+  ideal     ///< bytes over bandwidth on the ring, no latency, no software cap
+};
+
+[[nodiscard]] std::string to_string(CollectiveAlgorithm algorithm);
+[[nodiscard]] CollectiveAlgorithm collective_algorithm_named(const std::string& name,
+                                                             const std::string& where);
+[[nodiscard]] std::vector<std::string> collective_algorithm_names();
+
+enum class LaunchMode {
+  graph, ///< one launch per step (CUDA graph); prefill is launched eagerly
+  eager  ///< one host launch per operation; a step is host-bound when kernels are shorter than that
+};
+
+enum class RingOrder {
+  searched, ///< the best order found on the machine's graph
+  ranks     ///< the order of the ranks
+};
+
+struct SimulationOptions {
+  CollectiveAlgorithm collectives = CollectiveAlgorithm::ring;
+  LaunchMode launch = LaunchMode::graph;
+  RingOrder ring_order = RingOrder::searched;
+  bool record_timeline = false;
+  /// Called now and then with the decode step reached, for progress display; may be empty.
+  std::function<void(int step, int steps)> on_progress;
+};
+
+/// How one GPU spent a stretch of time. At each instant the first that holds: a kernel runs; data
+/// moves (exposed communication); a collective waits for a late member; a receive has no sender yet
+/// (bubble); nothing of these (launch gaps).
+struct GpuTime {
+  double compute_s = 0;
+  double communication_s = 0;
+  double waiting_s = 0;
+  double bubble_s = 0;
+  double other_s = 0;
+
+  [[nodiscard]] double total_s() const {
+    return compute_s + communication_s + waiting_s + bubble_s + other_s;
+  }
+};
+
+struct LinkUse {
+  std::string name; ///< "gpu0->nvswitch"
+  double bytes = 0;
+  double utilisation_ratio = 0; ///< bytes over what the link could carry from first token to end
+};
+
+/// What a simulation found. Instants are simulated seconds since the batch arrived.
+struct SimulationResult {
+  double first_token_s = 0; ///< when every sequence has its first token
+  double end_s = 0;         ///< when every sequence has its last token
+  std::vector<double> step_end_s; ///< when every sequence has the token of that decode step
+  std::vector<GpuTime> decode_time_of_rank; ///< see docs/models/time.md for the window
+  std::vector<LinkUse> links; ///< links used in decode, busiest first
+  Timeline timeline;          ///< empty unless recorded
+  double wall_s = 0;
+};
+
+/// Plays a plan on a machine with SimGrid.
+///
+/// @param gpu_of_rank  machine GPU index of each rank, distinct
+/// @throws SimulationError when the plan cannot finish, naming the operations that hang
+/// @throws InputError when ranks and GPUs do not fit or two members cannot reach each other
+[[nodiscard]] SimulationResult simulate(const Plan& plan,
+                                        const Machine& machine,
+                                        const std::vector<int>& gpu_of_rank,
+                                        const SimulationOptions& options = {});
+
+} // namespace decodesim

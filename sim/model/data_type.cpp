@@ -1,0 +1,71 @@
+#include "sim/model/data_type.hpp"
+
+#include "sim/error.hpp"
+
+#include <array>
+#include <utility>
+
+namespace decodesim {
+
+namespace {
+
+constexpr std::array<std::pair<DataType, const char*>, 6> names{{{DataType::fp32, "fp32"},
+                                                                 {DataType::bf16, "bf16"},
+                                                                 {DataType::fp16, "fp16"},
+                                                                 {DataType::fp8, "fp8"},
+                                                                 {DataType::int8, "int8"},
+                                                                 {DataType::int4, "int4"}}};
+
+} // namespace
+
+Bytes element_bytes(DataType type) {
+  switch (type) {
+  case DataType::fp32:
+    return Bytes{4.0};
+  case DataType::bf16:
+  case DataType::fp16:
+    return Bytes{2.0};
+  case DataType::fp8:
+  case DataType::int8:
+    return Bytes{1.0};
+  case DataType::int4:
+    return Bytes{(4.0 + 16.0 / 128.0) / 8.0};
+  }
+  return Bytes{};
+}
+
+bool is_quantised(DataType type) {
+  return type == DataType::fp8 || type == DataType::int8 || type == DataType::int4;
+}
+
+DataType compute_type(DataType weight_type) {
+  return weight_type == DataType::int4 ? DataType::bf16 : weight_type;
+}
+
+std::string to_string(DataType type) {
+  for (const auto& [value, name] : names) {
+    if (value == type) {
+      return name;
+    }
+  }
+  return "?";
+}
+
+std::vector<std::string> data_type_names() {
+  std::vector<std::string> all;
+  for (const auto& entry : names) {
+    all.emplace_back(entry.second);
+  }
+  return all;
+}
+
+DataType data_type_named(std::string_view name, std::string_view where) {
+  for (const auto& [value, known] : names) {
+    if (name == known) {
+      return value;
+    }
+  }
+  throw InputError::unknown_name(where, "data type", name, data_type_names());
+}
+
+} // namespace decodesim

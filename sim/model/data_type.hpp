@@ -1,0 +1,36 @@
+#pragma once
+
+#include "sim/units.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decodesim {
+
+/// Element types of weights, cache and activations. Enumerators are the names used in files and flags.
+enum class DataType { fp32, bf16, fp16, fp8, int8, int4 };
+
+/// Bytes that one stored element takes, scales included.
+///
+/// int4 is group-wise quantisation with one 16-bit scale per 128 weights (GPTQ's and AWQ's usual
+/// group size): 4 + 16/128 = 4.125 bits. int8 and fp8 keep one scale per channel or tensor, which is
+/// left out (below 0.1 %).
+[[nodiscard]] Bytes element_bytes(DataType type);
+
+/// Whether the type is a quantised format of linear weights (embedding, LM head and norms then stay
+/// in bf16, as GPTQ, AWQ and fp8 checkpoints do).
+[[nodiscard]] bool is_quantised(DataType type);
+
+/// Type in which products with weights of this type are computed: fp32, bf16, fp16, fp8 or int8 as
+/// such; int4 weights are widened to bf16 (weight-only quantisation).
+[[nodiscard]] DataType compute_type(DataType weight_type);
+
+[[nodiscard]] std::string to_string(DataType type);
+
+/// @throws InputError naming `where` when the name is not a known type
+[[nodiscard]] DataType data_type_named(std::string_view name, std::string_view where);
+
+[[nodiscard]] std::vector<std::string> data_type_names();
+
+} // namespace decodesim

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "sim/model/data_type.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace decodesim {
+
+enum class NormKind { rms_norm, layer_norm }; ///< layer_norm has a bias beside its weight
+
+enum class PositionKind { rotary, alibi, learned };
+
+/// Shape of a decoder-only transformer. Counts are whole numbers of elements.
+///
+/// One layer is: norm, QKV projection, attention, output projection, norm, feed-forward network.
+struct Model {
+  std::string name;   ///< preset name, or the folder or file it came from
+  std::string source; ///< where the shape was published
+  std::string architecture; ///< class name in Hugging Face's transformers ("LlamaForCausalLM")
+
+  int layers = 0;
+  int hidden_size = 0;
+  int heads = 0;
+  int kv_heads = 0; ///< fewer than heads: grouped-query attention
+  int head_size = 0;
+  int ffn_size = 0;
+  int vocabulary_size = 0;
+  int max_positions = 0; ///< longest context the model was published for; 0 = no stated limit
+
+  bool gated_ffn = true; ///< three matrices (gate, up, down) instead of two (up, down)
+  NormKind norm = NormKind::rms_norm;
+  PositionKind position = PositionKind::rotary;
+  bool tied_embeddings = false; ///< LM head is the embedding table
+  bool embedding_norm = false;  ///< a norm after the embedding (BLOOM)
+  bool qk_norm = false;         ///< RMS norm over each query and key head (Qwen3)
+  bool qkv_bias = false;
+  bool attention_output_bias = false;
+  bool ffn_bias = false;
+
+  /// Width of the query projection: heads x head size (not always the hidden size).
+  [[nodiscard]] std::int64_t query_size() const {
+    return std::int64_t{heads} * head_size;
+  }
+
+  /// Width of the key or of the value projection: KV heads x head size.
+  [[nodiscard]] std::int64_t kv_size() const { return std::int64_t{kv_heads} * head_size; }
+
+  bool operator==(const Model&) const = default;
+};
+
+/// Parameters by place. `linear` are those of matrices (which quantisation applies to), `other` norms
+/// and biases.
+struct ParameterCount {
+  std::int64_t linear = 0;
+  std::int64_t other = 0;
+
+  [[nodiscard]] std::int64_t total() const { return linear + other; }
+};
+
+[[nodiscard]] ParameterCount attention_parameters(const Model& model); ///< of one layer, with its norm
+[[nodiscard]] ParameterCount ffn_parameters(const Model& model);       ///< of one layer, with its norm
+[[nodiscard]] ParameterCount layer_parameters(const Model& model);
+/// Token table, learned positions and the embedding norm.
+[[nodiscard]] std::int64_t embedding_parameters(const Model& model);
+/// LM head; counted even when tied, since a stage without the embedding holds its own copy.
+[[nodiscard]] std::int64_t head_parameters(const Model& model);
+[[nodiscard]] std::int64_t final_norm_parameters(const Model& model);
+/// All parameters as published: a tied head counts once.
+[[nodiscard]] std::int64_t total_parameters(const Model& model);
+
+/// Types of what is stored.
+struct Precision {
+  DataType weights = DataType::bf16;
+  DataType kv_cache = DataType::bf16;
+
+  /// Type of activations, embedding, LM head and norms: that of the weights unless these are
+  /// quantised, then bf16.
+  [[nodiscard]] DataType activations() const;
+};
+
+/// Bytes that `count` parameters take: linear ones in the weight type, others in the activation type.
+[[nodiscard]] Bytes weight_bytes(ParameterCount count, Precision precision);
+
+/// Key and value bytes of one token in one layer, unsharded: 2 x KV heads x head size x element.
+[[nodiscard]] Bytes kv_bytes_per_token_per_layer(const Model& model, DataType type);
+
+} // namespace decodesim

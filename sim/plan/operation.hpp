@@ -1,0 +1,166 @@
+#pragma once
+
+#include "sim/device/gpu.hpp"
+#include "sim/model/data_type.hpp"
+#include "sim/units.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace decodesim {
+
+/// What changes from one pass of a program's body to the next: the decode step it plays.
+///
+/// Step 0 is the first decode step (it yields the second output token).
+struct StepContext {
+  int step = 0;
+};
+
+// ------------------------------------------------------------------------------------ kernels
+
+/// y[m, n] = x[m, k] W[n, k]^T (+ bias): one linear layer or its shard.
+struct Gemm {
+  std::int64_t m = 0; ///< tokens
+  std::int64_t n = 0; ///< output features of this shard
+  std::int64_t k = 0; ///< input features of this shard
+  DataType weights = DataType::bf16;
+  DataType activations = DataType::bf16;
+  bool bias = false;
+
+  bool operator==(const Gemm&) const = default;
+};
+
+/// Causal attention of `query_tokens` new tokens of each sequence over its cache, which already
+/// holds the new ones. In a body the context grows by one token a step.
+struct Attention {
+  int sequences = 0;
+  std::int64_t query_tokens = 1;   ///< per sequence; 1 in decode
+  std::int64_t context_tokens = 0; ///< per sequence at step 0, new tokens included
+  int heads = 0;                   ///< query heads of this shard
+  int kv_heads = 0;                ///< KV heads of this shard
+  int head_size = 0;
+  DataType kv_cache = DataType::bf16;
+  DataType activations = DataType::bf16;
+
+  [[nodiscard]] std::int64_t context_at(StepContext at) const {
+    return query_tokens == 1 ? context_tokens + at.step : context_tokens;
+  }
+
+  bool operator==(const Attention&) const = default;
+};
+
+/// Row-wise kernels: they read and write each element once.
+enum class RowFunction {
+  norm,            ///< norm of x, with the residual addition fused: reads 2 rows, writes 2
+  qk_norm,         ///< norm over each head of queries and keys
+  rotary,          ///< rotary embedding of queries and keys, and the write of K and V to the cache
+  cache_write,     ///< write of K and V to the cache (no rotary embedding)
+  gated_activation,///< act(gate) x up
+  activation,      ///< act(x)
+  embedding,       ///< lookup in the token table
+  sampling         ///< arg max over the logits
+};
+
+struct RowKernel {
+  RowFunction function = RowFunction::norm;
+  std::int64_t rows = 0;          ///< tokens
+  std::int64_t read_columns = 0;  ///< elements read per row
+  std::int64_t write_columns = 0; ///< elements written per row
+  DataType type = DataType::bf16;
+
+  bool operator==(const RowKernel&) const = default;
+};
+
+using Kernel = std::variant<Gemm, Attention, RowKernel>;
+
+// ------------------------------------------------------------------------------ communication
+
+enum class CollectiveKind { all_reduce, all_gather, reduce_scatter, broadcast };
+
+/// One collective over the rank's own group on an axis. It starts when its last member arrives and
+/// holds the stream of every member until it is done.
+struct Collective {
+  CollectiveKind kind = CollectiveKind::all_reduce;
+  std::string axis;  ///< name of a GroupAxis of the plan
+  Bytes total_bytes; ///< the whole array: reduced, gathered (all parts) or before scattering
+
+  bool operator==(const Collective&) const = default;
+};
+
+/// One message to or from a member of the rank's own group on an axis. Both sides hold their stream
+/// from their arrival until the message is through (NCCL's semantics); messages of one sender,
+/// receiver and channel match in order.
+struct Message {
+  enum class Direction { send, receive };
+  Direction direction = Direction::send;
+  std::string axis;
+  int peer = 0;        ///< index in the group
+  std::string channel; ///< communicator: messages of different channels do not order each other
+  Bytes bytes;
+
+  bool operator==(const Message&) const = default;
+};
+
+/// Messages that progress together (ncclGroupStart ... ncclGroupEnd); usually one.
+struct PointToPoint {
+  std::vector<Message> messages;
+
+  bool operator==(const PointToPoint&) const = default;
+};
+
+// ---------------------------------------------------------------------------------- operation
+
+using BufferId = int; ///< index into Program::buffers
+using StreamId = int; ///< index into Program::streams
+using EventId = int;  ///< index into Program::event_count
+
+/// One entry of a program, as it would be enqueued by CUDA: work for a stream, after waiting for
+/// events, followed by the recording of an event.
+struct Operation {
+  std::string name; ///< "qkv_proj", "all_reduce.ffn"
+  int layer = -1;   ///< -1 outside the layers
+  int micro_batch = -1;
+  StreamId stream = 0;
+  std::vector<EventId> waits;    ///< latest earlier record of each, in program order; none = no wait
+  std::optional<EventId> record; ///< recorded when the work is done
+  std::variant<Kernel, Collective, PointToPoint> work;
+  std::vector<BufferId> reads;
+  std::vector<BufferId> writes;
+  bool samples = false; ///< its end is the instant at which the micro-batch's token is out
+};
+
+[[nodiscard]] inline const Kernel* as_kernel(const Operation& op) {
+  return std::get_if<Kernel>(&op.work);
+}
+
+[[nodiscard]] inline const Collective* as_collective(const Operation& op) {
+  return std::get_if<Collective>(&op.work);
+}
+
+[[nodiscard]] inline const PointToPoint* as_point_to_point(const Operation& op) {
+  return std::get_if<PointToPoint>(&op.work);
+}
+
+[[nodiscard]] std::string_view to_string(CollectiveKind kind);
+
+/// Arithmetic and memory traffic of a kernel.
+struct KernelWork {
+  KernelClass kernel_class = KernelClass::gemm;
+  DataType compute = DataType::bf16; ///< selects the peak
+  Flop flop;
+  Bytes bytes; ///< device memory read and written, each operand once
+};
+
+/// Work of a kernel at a decode step (the step matters to decode attention alone).
+///
+/// Formulas: GEMM 2 m n k flop; weights, inputs and outputs each move once. Attention over context c
+/// with q new tokens: 4 x heads x head size x (token pairs) flop, pairs = q c - q (q - 1) / 2
+/// (causal); the cache of the context is read once per KV head. Source: the definitions of the
+/// operations; see docs/models/kernels.md.
+[[nodiscard]] KernelWork kernel_work(const Kernel& kernel, StepContext at = {});
+
+} // namespace decodesim

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "sim/engine/simulate.hpp"
+#include "sim/plan/workload.hpp"
+#include "strategies/layout.hpp"
+
+#include <string>
+#include <vector>
+
+namespace decodesim {
+
+/// One input: a model, a machine, a workload and the layouts to simulate it with.
+struct Scenario {
+  std::string model;   ///< preset name, config.json or its folder
+  std::string machine; ///< preset name or machine file
+  int nodes = 1;
+  Workload workload;
+  std::vector<Layout> layouts; ///< one for `run`, several for `compare`
+  /// "tp,pp,dp" in any order, innermost first, or GPU indices "0,4,1,5"
+  std::string mapping = "tp,pp,dp";
+  CollectiveAlgorithm collectives = CollectiveAlgorithm::ring;
+  LaunchMode launch = LaunchMode::graph;
+  RingOrder ring_order = RingOrder::searched;
+};
+
+} // namespace decodesim

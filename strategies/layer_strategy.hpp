@@ -1,0 +1,35 @@
+#pragma once
+
+#include "sim/plan/program_builder.hpp"
+
+#include <memory>
+
+namespace decodesim {
+
+/// How a group of ranks runs the layers of one pipeline stage.
+///
+/// Contract: called in the order in which the host enqueues the work, once per pass; it must emit the
+/// same operations for the same arguments, on all ranks of a tp group alike. It must not know the
+/// machine. Weights are declared once, by `declare_weights`, before any pass.
+class LayerStrategy {
+public:
+  virtual ~LayerStrategy() = default;
+
+  /// @throws LayoutError when the degrees do not suit the model
+  virtual void validate(const Model& model, const Layout& layout) const = 0;
+
+  /// Declares the resident weights of the builder's stage (and the cache, for the builder's
+  /// sequences).
+  virtual void declare_weights(ProgramBuilder& builder) const = 0;
+
+  /// Token ids to hidden states; only on the first stage.
+  virtual void embedding(ProgramBuilder& builder, const Pass& pass) const = 0;
+
+  /// One layer, hidden states to hidden states.
+  virtual void layer(ProgramBuilder& builder, const Pass& pass, int layer) const = 0;
+
+  /// Final norm, LM head and sampling: hidden states to token ids; only on the last stage.
+  virtual void head(ProgramBuilder& builder, const Pass& pass) const = 0;
+};
+
+} // namespace decodesim
