@@ -1,9 +1,8 @@
 #include "sim/data_files.hpp"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cstdlib>
+#include <dlfcn.h>
 
 namespace decodesim {
 

@@ -7,8 +7,8 @@
 
 namespace decodesim {
 
-/// The user's input is wrong: a file, a flag or a value. The message names the place, what was found
-/// and what is allowed. The program ends with exit code 3 and writes nothing.
+/// The user's input is wrong: a file, a flag or a value. The message names the place, what was
+/// found and what is allowed. The program ends with exit code 3 and writes nothing.
 class InputError : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;

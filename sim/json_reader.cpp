@@ -46,10 +46,12 @@ json parse_strictly(std::string_view text, const std::string& where) {
   try {
     return json::parse(text, refuse_repeated);
   } catch (const json::parse_error& problem) {
-    const auto before = text.substr(0, std::min(text.size(), problem.byte > 0 ? problem.byte - 1 : 0));
+    const auto before =
+        text.substr(0, std::min(text.size(), problem.byte > 0 ? problem.byte - 1 : 0));
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const auto last_break = before.rfind('\n');
-    const auto column = before.size() - (last_break == std::string_view::npos ? 0 : last_break + 1) + 1;
+    const auto column =
+        before.size() - (last_break == std::string_view::npos ? 0 : last_break + 1) + 1;
     std::string what = problem.what();
     if (const auto detail = what.find("syntax error"); detail != std::string::npos) {
       what = what.substr(detail);
@@ -69,8 +71,8 @@ JsonReader::JsonReader(std::shared_ptr<const json> document,
                        const json* value,
                        std::string file,
                        std::string pointer)
-    : document_{std::move(document)}, value_{value}, file_{std::move(file)},
-      pointer_{std::move(pointer)} {}
+    : document_{std::move(document)}, value_{value}, file_{std::move(file)}, pointer_{std::move(
+                                                                                 pointer)} {}
 
 JsonReader JsonReader::open(const std::filesystem::path& path) {
   return parse(read_text(path), path.string());
@@ -82,9 +84,7 @@ JsonReader JsonReader::parse(std::string_view text, std::string where) {
   return JsonReader{std::move(document), root, std::move(where), ""};
 }
 
-std::string JsonReader::where() const {
-  return file_ + ": " + (pointer_.empty() ? "/" : pointer_);
-}
+std::string JsonReader::where() const { return file_ + ": " + (pointer_.empty() ? "/" : pointer_); }
 
 InputError JsonReader::error(std::string_view found, std::string_view allowed) const {
   return InputError::at(where(), found, allowed);
@@ -126,16 +126,19 @@ std::vector<JsonReader> JsonReader::elements() const {
   }
   std::vector<JsonReader> all;
   for (std::size_t i = 0; i < value_->size(); ++i) {
-    all.push_back(
-        JsonReader{document_, &(*value_)[i], file_, pointer_ + "/" + std::to_string(i)});
+    all.push_back(JsonReader{document_, &(*value_)[i], file_, pointer_ + "/" + std::to_string(i)});
   }
   return all;
 }
 
 bool JsonReader::is_string() const { return value_->is_string(); }
+
 bool JsonReader::is_array() const { return value_->is_array(); }
+
 bool JsonReader::is_object() const { return value_->is_object(); }
+
 bool JsonReader::is_number() const { return value_->is_number(); }
+
 bool JsonReader::is_null() const { return value_->is_null(); }
 
 std::string JsonReader::as_string() const {

@@ -30,7 +30,9 @@ public:
   /// Member of an object. @throws InputError when this is no object or has no such member.
   [[nodiscard]] JsonReader at(const std::string& key) const;
   [[nodiscard]] std::optional<JsonReader> find(const std::string& key) const;
+
   [[nodiscard]] bool has(const std::string& key) const { return find(key).has_value(); }
+
   [[nodiscard]] std::vector<std::string> keys() const;
   /// Elements of an array.
   [[nodiscard]] std::vector<JsonReader> elements() const;
@@ -45,7 +47,8 @@ public:
   [[nodiscard]] bool as_bool() const;
   /// A whole number within [least, most].
   [[nodiscard]] std::int64_t
-  as_integer(std::int64_t least, std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
+  as_integer(std::int64_t least,
+             std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
   /// A finite number.
   [[nodiscard]] double as_number() const;
 

@@ -75,17 +75,27 @@ using FlopPerByte = Quantity<0, -1, 1>;
 /// Units that people quote. `G` is 1e9 and `Gi` is 2^30; `B` is byte and `b` is bit.
 namespace literals {
 constexpr Seconds operator""_s(long double v) { return Seconds{static_cast<double>(v)}; }
+
 constexpr Seconds operator""_ms(long double v) { return Seconds{static_cast<double>(v) * 1e-3}; }
+
 constexpr Seconds operator""_us(long double v) { return Seconds{static_cast<double>(v) * 1e-6}; }
+
 constexpr Bytes operator""_B(unsigned long long v) { return Bytes{static_cast<double>(v)}; }
+
 constexpr Bytes operator""_GB(long double v) { return Bytes{static_cast<double>(v) * 1e9}; }
-constexpr Bytes operator""_GiB(long double v) { return Bytes{static_cast<double>(v) * 1073741824.0}; }
+
+constexpr Bytes operator""_GiB(long double v) {
+  return Bytes{static_cast<double>(v) * 1073741824.0};
+}
+
 constexpr BytesPerSecond operator""_GBps(long double v) {
   return BytesPerSecond{static_cast<double>(v) * 1e9};
 }
+
 constexpr BytesPerSecond operator""_Gbps(long double v) {
   return BytesPerSecond{static_cast<double>(v) * 1.25e8};
 }
+
 constexpr FlopPerSecond operator""_TFLOPs(long double v) {
   return FlopPerSecond{static_cast<double>(v) * 1e12};
 }

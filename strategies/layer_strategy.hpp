@@ -1,16 +1,15 @@
 #pragma once
 
-#include "sim/plan/program_builder.hpp"
-
-#include <memory>
+#include "strategies/layout.hpp"
+#include "strategies/program_builder.hpp"
 
 namespace decodesim {
 
 /// How a group of ranks runs the layers of one pipeline stage.
 ///
-/// Contract: called in the order in which the host enqueues the work, once per pass; it must emit the
-/// same operations for the same arguments, on all ranks of a tp group alike. It must not know the
-/// machine. Weights are declared once, by `declare_weights`, before any pass.
+/// Contract: called in the order in which the host enqueues the work, once per pass; it must emit
+/// the same operations for the same arguments, on all ranks of a tp group alike. It must not know
+/// the machine. Weights are declared once, by `declare_memory`, before any pass.
 class LayerStrategy {
 public:
   virtual ~LayerStrategy() = default;
@@ -18,9 +17,11 @@ public:
   /// @throws LayoutError when the degrees do not suit the model
   virtual void validate(const Model& model, const Layout& layout) const = 0;
 
-  /// Declares the resident weights of the builder's stage (and the cache, for the builder's
-  /// sequences).
-  virtual void declare_weights(ProgramBuilder& builder) const = 0;
+  /// Declares what stays in memory: this rank's weights of the builder's stage, and its cache.
+  /// @param sequences  whose cache the rank holds
+  /// @param tokens     per sequence, at the longest
+  virtual void
+  declare_memory(ProgramBuilder& builder, std::int64_t sequences, std::int64_t tokens) const = 0;
 
   /// Token ids to hidden states; only on the first stage.
   virtual void embedding(ProgramBuilder& builder, const Pass& pass) const = 0;

@@ -24,8 +24,8 @@ struct PipelineOrder {
 
 /// In which order a pipeline handles micro-batches.
 ///
-/// Contract: in prologue and body each micro-batch has one forward; the arrivals of prologue, bodies
-/// and epilogue together are those of every forward, in the order of the forwards.
+/// Contract: in prologue and body each micro-batch has one forward; the arrivals of prologue,
+/// bodies and epilogue together are those of every forward, in the order of the forwards.
 class PipelineSchedule {
 public:
   virtual ~PipelineSchedule() = default;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-/// Plug-ins by name. A strategy or schedule is one `.cpp` file that ends with a registration object in
-/// an unnamed namespace:
+/// Plug-ins by name. A strategy or schedule is one `.cpp` file that ends with a registration object
+/// in an unnamed namespace:
 ///
 ///     const RegisterLayerStrategy registration{{
 ///         .name = "tp",
@@ -24,8 +24,8 @@ struct LayerStrategyInfo {
   std::string name;      ///< as in `--strategies`
   std::string summary;   ///< one line
   std::string reference; ///< paper or system
-  /// Which degree of the layout the strategy's own degree sets: dp (each rank has its own sequences,
-  /// as in zero3) instead of tp (the ranks share them).
+  /// Which degree of the layout the strategy's own degree sets: dp (each rank has its own
+  /// sequences, as in zero3) instead of tp (the ranks share them).
   bool splits_batch = false;
   std::unique_ptr<LayerStrategy> (*make)() = nullptr;
 };

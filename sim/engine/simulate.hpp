@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sim/engine/timeline.hpp"
+#include "sim/network/flow.hpp"
 #include "sim/plan/plan.hpp"
 #include "topologies/machine.hpp"
 
@@ -9,20 +10,6 @@
 #include <vector>
 
 namespace decodesim {
-
-/// How collectives move their data.
-/// Enumerators (with hyphens) are the names used in flags and files.
-enum class CollectiveAlgorithm {
-  ring,     ///< ring in the order found on the machine; broadcast as a chain
-  one_shot, ///< every rank reads the whole array of every peer (direct all-reduce)
-  two_shot, ///< direct reduce-scatter, then direct all-gather
-  ideal     ///< bytes over bandwidth on the ring, no latency, no software cap
-};
-
-[[nodiscard]] std::string to_string(CollectiveAlgorithm algorithm);
-[[nodiscard]] CollectiveAlgorithm collective_algorithm_named(const std::string& name,
-                                                             const std::string& where);
-[[nodiscard]] std::vector<std::string> collective_algorithm_names();
 
 enum class LaunchMode {
   graph, ///< one launch per step (CUDA graph); prefill is launched eagerly
@@ -66,12 +53,12 @@ struct LinkUse {
 
 /// What a simulation found. Instants are simulated seconds since the batch arrived.
 struct SimulationResult {
-  double first_token_s = 0; ///< when every sequence has its first token
-  double end_s = 0;         ///< when every sequence has its last token
+  double first_token_s = 0;       ///< when every sequence has its first token
+  double end_s = 0;               ///< when every sequence has its last token
   std::vector<double> step_end_s; ///< when every sequence has the token of that decode step
   std::vector<GpuTime> decode_time_of_rank; ///< see docs/models/time.md for the window
-  std::vector<LinkUse> links; ///< links used in decode, busiest first
-  Timeline timeline;          ///< empty unless recorded
+  std::vector<LinkUse> links;               ///< links used in decode, busiest first
+  Timeline timeline;                        ///< empty unless recorded
   double wall_s = 0;
 };
 

@@ -15,8 +15,8 @@ enum class PositionKind { rotary, alibi, learned };
 ///
 /// One layer is: norm, QKV projection, attention, output projection, norm, feed-forward network.
 struct Model {
-  std::string name;   ///< preset name, or the folder or file it came from
-  std::string source; ///< where the shape was published
+  std::string name;         ///< preset name, or the folder or file it came from
+  std::string source;       ///< where the shape was published
   std::string architecture; ///< class name in Hugging Face's transformers ("LlamaForCausalLM")
 
   int layers = 0;
@@ -39,9 +39,7 @@ struct Model {
   bool ffn_bias = false;
 
   /// Width of the query projection: heads x head size (not always the hidden size).
-  [[nodiscard]] std::int64_t query_size() const {
-    return std::int64_t{heads} * head_size;
-  }
+  [[nodiscard]] std::int64_t query_size() const { return std::int64_t{heads} * head_size; }
 
   /// Width of the key or of the value projection: KV heads x head size.
   [[nodiscard]] std::int64_t kv_size() const { return std::int64_t{kv_heads} * head_size; }
@@ -49,8 +47,8 @@ struct Model {
   bool operator==(const Model&) const = default;
 };
 
-/// Parameters by place. `linear` are those of matrices (which quantisation applies to), `other` norms
-/// and biases.
+/// Parameters by place. `linear` are those of matrices (which quantisation applies to), `other`
+/// norms and biases.
 struct ParameterCount {
   std::int64_t linear = 0;
   std::int64_t other = 0;
@@ -58,8 +56,9 @@ struct ParameterCount {
   [[nodiscard]] std::int64_t total() const { return linear + other; }
 };
 
-[[nodiscard]] ParameterCount attention_parameters(const Model& model); ///< of one layer, with its norm
-[[nodiscard]] ParameterCount ffn_parameters(const Model& model);       ///< of one layer, with its norm
+[[nodiscard]] ParameterCount
+attention_parameters(const Model& model);                        ///< of one layer, with its norm
+[[nodiscard]] ParameterCount ffn_parameters(const Model& model); ///< of one layer, with its norm
 [[nodiscard]] ParameterCount layer_parameters(const Model& model);
 /// Token table, learned positions and the embedding norm.
 [[nodiscard]] std::int64_t embedding_parameters(const Model& model);
@@ -79,7 +78,8 @@ struct Precision {
   [[nodiscard]] DataType activations() const;
 };
 
-/// Bytes that `count` parameters take: linear ones in the weight type, others in the activation type.
+/// Bytes that `count` parameters take: linear ones in the weight type, others in the activation
+/// type.
 [[nodiscard]] Bytes weight_bytes(ParameterCount count, Precision precision);
 
 /// Key and value bytes of one token in one layer, unsharded: 2 x KV heads x head size x element.

@@ -1,13 +1,12 @@
 #pragma once
 
-#include "sim/device/gpu.hpp"
+#include "sim/device/kernel_cost.hpp"
 #include "sim/model/data_type.hpp"
+#include "sim/network/collective_kind.hpp"
 #include "sim/units.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -55,14 +54,14 @@ struct Attention {
 
 /// Row-wise kernels: they read and write each element once.
 enum class RowFunction {
-  norm,            ///< norm of x, with the residual addition fused: reads 2 rows, writes 2
-  qk_norm,         ///< norm over each head of queries and keys
-  rotary,          ///< rotary embedding of queries and keys, and the write of K and V to the cache
-  cache_write,     ///< write of K and V to the cache (no rotary embedding)
-  gated_activation,///< act(gate) x up
-  activation,      ///< act(x)
-  embedding,       ///< lookup in the token table
-  sampling         ///< arg max over the logits
+  norm,             ///< norm of x, with the residual addition fused: reads 2 rows, writes 2
+  qk_norm,          ///< norm over each head of queries and keys
+  rotary,           ///< rotary embedding of queries and keys, and the write of K and V to the cache
+  cache_write,      ///< write of K and V to the cache (no rotary embedding)
+  gated_activation, ///< act(gate) x up
+  activation,       ///< act(x)
+  embedding,        ///< lookup in the token table
+  sampling          ///< arg max over the logits
 };
 
 struct RowKernel {
@@ -78,8 +77,6 @@ struct RowKernel {
 using Kernel = std::variant<Gemm, Attention, RowKernel>;
 
 // ------------------------------------------------------------------------------ communication
-
-enum class CollectiveKind { all_reduce, all_gather, reduce_scatter, broadcast };
 
 /// One collective over the rank's own group on an axis. It starts when its last member arrives and
 /// holds the stream of every member until it is done.
@@ -119,17 +116,17 @@ using StreamId = int; ///< index into Program::streams
 using EventId = int;  ///< index into Program::event_count
 
 /// One entry of a program, as it would be enqueued by CUDA: work for a stream, after waiting for
-/// events, followed by the recording of an event.
+/// events, followed by the recording of events.
 struct Operation {
   std::string name; ///< "qkv_proj", "all_reduce.ffn"
   int layer = -1;   ///< -1 outside the layers
   int micro_batch = -1;
   StreamId stream = 0;
-  std::vector<EventId> waits;    ///< latest earlier record of each, in program order; none = no wait
-  std::optional<EventId> record; ///< recorded when the work is done
+  std::vector<EventId> waits;   ///< latest earlier record of each, in program order; none = no wait
+  std::vector<EventId> records; ///< recorded when the work is done
   std::variant<Kernel, Collective, PointToPoint> work;
-  std::vector<BufferId> reads;
-  std::vector<BufferId> writes;
+  std::vector<BufferId> reads = {};
+  std::vector<BufferId> writes = {};
   bool samples = false; ///< its end is the instant at which the micro-batch's token is out
 };
 
@@ -145,20 +142,10 @@ struct Operation {
   return std::get_if<PointToPoint>(&op.work);
 }
 
-[[nodiscard]] std::string_view to_string(CollectiveKind kind);
-
-/// Arithmetic and memory traffic of a kernel.
-struct KernelWork {
-  KernelClass kernel_class = KernelClass::gemm;
-  DataType compute = DataType::bf16; ///< selects the peak
-  Flop flop;
-  Bytes bytes; ///< device memory read and written, each operand once
-};
-
 /// Work of a kernel at a decode step (the step matters to decode attention alone).
 ///
-/// Formulas: GEMM 2 m n k flop; weights, inputs and outputs each move once. Attention over context c
-/// with q new tokens: 4 x heads x head size x (token pairs) flop, pairs = q c - q (q - 1) / 2
+/// Formulas: GEMM 2 m n k flop; weights, inputs and outputs each move once. Attention over context
+/// c with q new tokens: 4 x heads x head size x (token pairs) flop, pairs = q c - q (q - 1) / 2
 /// (causal); the cache of the context is read once per KV head. Source: the definitions of the
 /// operations; see docs/models/kernels.md.
 [[nodiscard]] KernelWork kernel_work(const Kernel& kernel, StepContext at = {});

@@ -25,7 +25,7 @@ enum class Part { prologue, body, epilogue };
 /// the body once per decode step, the epilogue. Only order within a stream, events and messages
 /// order the work; nothing else does, so steps may overlap.
 struct Program {
-  std::string role; ///< "stage 2, 8 sequences"
+  std::string role;                 ///< "stage 2, 8 sequences"
   std::vector<std::string> streams; ///< name of each stream; stream 0 computes
   int event_count = 0;
   std::vector<Buffer> buffers;
@@ -59,7 +59,7 @@ struct Plan {
   std::vector<Program> programs;
   std::vector<int> program_of_rank;
   std::vector<GroupAxis> axes;
-  int decode_steps = 0; ///< times the body is played: output tokens - 1
+  int decode_steps = 0;           ///< times the body is played: output tokens - 1
   std::int64_t prompt_tokens = 0; ///< per sequence
 
   [[nodiscard]] int ranks() const { return static_cast<int>(program_of_rank.size()); }

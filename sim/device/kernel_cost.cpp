@@ -1,0 +1,32 @@
+#include "sim/device/kernel_cost.hpp"
+
+#include "sim/error.hpp"
+
+#include <algorithm>
+
+namespace decodesim {
+
+namespace {
+
+FlopPerSecond peak_of(DataType compute, const Gpu& gpu) {
+  for (const auto type : {compute, DataType::bf16, DataType::fp16, DataType::fp32}) {
+    if (const auto found = gpu.peak.find(type); found != gpu.peak.end()) {
+      return found->second.value;
+    }
+  }
+  throw InputError::at("gpu " + gpu.name,
+                       "has no peak for " + to_string(compute),
+                       "give one for bf16, fp16 or fp32");
+}
+
+} // namespace
+
+Seconds kernel_time(const KernelWork& work, const Gpu& gpu) {
+  const auto& cost = gpu.kernels.at(work.kernel_class);
+  const auto arithmetic =
+      work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
+  const auto memory = work.bytes / (gpu.memory_bandwidth.value * cost.byte_efficiency_ratio.value);
+  return cost.fixed.value + std::max(arithmetic, memory);
+}
+
+} // namespace decodesim

@@ -1,0 +1,312 @@
+#include "sim/plan/critical_path.hpp"
+
+#include "sim/error.hpp"
+#include "sim/plan/program_index.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace decodesim {
+
+namespace {
+
+constexpr Part parts[] = {Part::prologue, Part::body, Part::epilogue};
+
+/// Plays a plan without a machine: each stream advances as far as its waits allow.
+class Playback {
+public:
+  Playback(const Plan& plan, int steps, const OperationTimes& times)
+      : plan_{plan}, steps_{steps}, times_{times} {
+    indices_.reserve(plan.programs.size());
+    for (const auto& program : plan.programs) {
+      indices_.emplace_back(program, steps);
+    }
+    result_.step_end.resize(static_cast<std::size_t>(steps));
+    ranks_.resize(static_cast<std::size_t>(plan.ranks()));
+    for (int rank = 0; rank < plan.ranks(); ++rank) {
+      auto& state = ranks_[static_cast<std::size_t>(rank)];
+      state.records.resize(static_cast<std::size_t>(plan.program(rank).event_count));
+      state.streams.resize(plan.program(rank).streams.size());
+      for (std::size_t s = 0; s < state.streams.size(); ++s) {
+        state.streams[s].rank = rank;
+        state.streams[s].id = static_cast<StreamId>(s);
+        ready_.push_back(&state.streams[s]);
+      }
+    }
+  }
+
+  CriticalPath run() {
+    while (!ready_.empty()) {
+      auto* stream = ready_.front();
+      ready_.pop_front();
+      advance(*stream);
+    }
+    std::string hanging;
+    int count = 0;
+    for (auto& rank : ranks_) {
+      for (auto& stream : rank.streams) {
+        if (const auto* op = current(stream)) {
+          if (++count <= 8) {
+            hanging += "\n  " + describe(stream, *op->operation);
+          }
+        }
+      }
+    }
+    if (count > 0) {
+      throw SimulationError{"plan " + plan_.layout + " cannot finish: " + std::to_string(count) +
+                            (count == 1 ? " stream hangs" : " streams hang") + " in" + hanging +
+                            (count > 8 ? "\n  ..." : "")};
+    }
+    return result_;
+  }
+
+private:
+  struct Stream {
+    int rank = 0;
+    StreamId id = 0;
+    int part = 0;
+    int step = 0;
+    std::size_t next = 0;
+    Seconds clock;
+    bool arrived = false; ///< at the collective or messages that it is on
+    int messages_open = 0;
+  };
+
+  struct Rank {
+    std::vector<Stream> streams;
+    std::vector<std::vector<Seconds>> records;          ///< [event] instants
+    std::vector<std::pair<Stream*, EventId>> listeners; ///< streams that wait for an event
+  };
+
+  struct Communicator {
+    std::vector<Stream*> arrived;
+  };
+
+  using MessageKey = std::tuple<std::string, std::string, int, int>; // axis, channel, from, to
+
+  struct Channel {
+    std::deque<std::pair<Stream*, Bytes>> sends;
+    std::deque<std::pair<Stream*, Bytes>> receives;
+  };
+
+  const Plan& plan_;
+  int steps_;
+  const OperationTimes& times_;
+  std::vector<ProgramIndex> indices_;
+  std::vector<Rank> ranks_;
+  std::deque<Stream*> ready_;
+  std::map<std::pair<std::string, int>, Communicator> communicators_;
+  std::map<MessageKey, Channel> channels_;
+  CriticalPath result_;
+
+  Rank& rank_of(const Stream& stream) { return ranks_[static_cast<std::size_t>(stream.rank)]; }
+
+  std::string describe(const Stream& stream, const Operation& op) const {
+    const auto part = parts[stream.part];
+    std::string text = "rank " + std::to_string(stream.rank) + ", stream " +
+                       plan_.program(stream.rank).streams[static_cast<std::size_t>(stream.id)] +
+                       ": " + op.name;
+    if (op.layer >= 0) {
+      text += ", layer " + std::to_string(op.layer);
+    }
+    if (op.micro_batch >= 0) {
+      text += ", micro-batch " + std::to_string(op.micro_batch);
+    }
+    return text + (part == Part::prologue ? ", prefill"
+                   : part == Part::body   ? ", step " + std::to_string(stream.step)
+                                          : ", after the last step");
+  }
+
+  /// The operation that a stream is on, or null at its end.
+  const IndexedOperation* current(Stream& stream) {
+    const auto& streams =
+        indices_[static_cast<std::size_t>(
+                     plan_.program_of_rank[static_cast<std::size_t>(stream.rank)])]
+            .streams[static_cast<std::size_t>(stream.id)];
+    for (;;) {
+      const auto& operations = streams[static_cast<std::size_t>(stream.part)];
+      const bool playable = parts[stream.part] != Part::body || stream.step < steps_;
+      if (playable && stream.next < operations.size()) {
+        return &operations[stream.next];
+      }
+      if (playable && parts[stream.part] == Part::body && !operations.empty()) {
+        ++stream.step;
+        stream.next = 0;
+        continue;
+      }
+      if (stream.part == 2) {
+        return nullptr;
+      }
+      ++stream.part;
+      stream.next = 0;
+      stream.step = 0;
+    }
+  }
+
+  void advance(Stream& stream) {
+    while (const auto* entry = current(stream)) {
+      if (stream.arrived || !events_reached(stream, *entry)) {
+        return;
+      }
+      const auto& op = *entry->operation;
+      if (const auto* kernel = as_kernel(op)) {
+        stream.clock += times_.kernel(stream.rank, *kernel, StepContext{stream.step});
+        finish(stream, op);
+      } else if (const auto* collective = as_collective(op)) {
+        stream.arrived = true;
+        arrive(stream, op, *collective);
+      } else {
+        stream.arrived = true;
+        arrive(stream, *as_point_to_point(op));
+      }
+    }
+  }
+
+  bool events_reached(Stream& stream, const IndexedOperation& entry) {
+    for (const auto& need : entry.needs) {
+      const auto count = static_cast<std::size_t>(need.count(stream.step));
+      if (count == 0) {
+        continue;
+      }
+      const auto& records = rank_of(stream).records[static_cast<std::size_t>(need.event)];
+      if (records.size() < count) {
+        rank_of(stream).listeners.emplace_back(&stream, need.event);
+        return false;
+      }
+      stream.clock = std::max(stream.clock, records[count - 1]);
+    }
+    return true;
+  }
+
+  void finish(Stream& stream, const Operation& op) {
+    stream.arrived = false;
+    ++stream.next;
+    auto& rank = rank_of(stream);
+    for (const auto event : op.records) {
+      rank.records[static_cast<std::size_t>(event)].push_back(stream.clock);
+      for (auto& [listener, awaited] : rank.listeners) {
+        if (listener != nullptr && awaited == event) {
+          ready_.push_back(listener);
+          listener = nullptr;
+        }
+      }
+      std::erase_if(rank.listeners, [](const auto& one) { return one.first == nullptr; });
+    }
+    if (op.samples) {
+      auto& instant = parts[stream.part] == Part::body
+                          ? result_.step_end[static_cast<std::size_t>(stream.step)]
+                          : result_.first_token;
+      instant = std::max(instant, stream.clock);
+      result_.end = std::max(result_.end, stream.clock);
+    }
+  }
+
+  void arrive(Stream& stream, const Operation& op, const Collective& collective) {
+    const auto& members = plan_.group(collective.axis, stream.rank);
+    const int group =
+        plan_.axis(collective.axis).group_of_rank[static_cast<std::size_t>(stream.rank)];
+    auto& communicator = communicators_[{collective.axis, group}];
+    if (!communicator.arrived.empty()) {
+      auto& first = *communicator.arrived.front();
+      const auto& other = *current(first)->operation;
+      const auto* awaited = as_collective(other);
+      if (!(collective == *awaited)) {
+        throw SimulationError{"plan " + plan_.layout +
+                              ": members of one group run different collectives:\n  " +
+                              describe(first, other) + "\n  " + describe(stream, op)};
+      }
+      for (const auto* member : communicator.arrived) {
+        if (member->rank == stream.rank) {
+          throw SimulationError{"plan " + plan_.layout +
+                                ": one communicator is used by two streams at once:\n  " +
+                                describe(first, other) + "\n  " + describe(stream, op)};
+        }
+      }
+    }
+    communicator.arrived.push_back(&stream);
+    if (communicator.arrived.size() < members.size()) {
+      return;
+    }
+    const auto arrived = std::exchange(communicator.arrived, {});
+    Seconds start;
+    for (const auto* member : arrived) {
+      start = std::max(start, member->clock);
+    }
+    const auto end = start + times_.collective(collective, members);
+    for (auto* member : arrived) {
+      member->clock = end;
+      finish(*member, *current(*member)->operation);
+      ready_.push_back(member);
+    }
+  }
+
+  void arrive(Stream& stream, const PointToPoint& messages) {
+    stream.messages_open = static_cast<int>(messages.messages.size());
+    for (const auto& message : messages.messages) {
+      const auto& members = plan_.group(message.axis, stream.rank);
+      if (message.peer < 0 || message.peer >= static_cast<int>(members.size())) {
+        throw SimulationError{"plan " + plan_.layout + ": rank " + std::to_string(stream.rank) +
+                              " names peer " + std::to_string(message.peer) + " of a group of " +
+                              std::to_string(members.size())};
+      }
+      const int peer = members[static_cast<std::size_t>(message.peer)];
+      const bool sends = message.direction == Message::Direction::send;
+      const int from = sends ? stream.rank : peer;
+      const int to = sends ? peer : stream.rank;
+      auto& channel = channels_[{message.axis, message.channel, from, to}];
+      (sends ? channel.sends : channel.receives).emplace_back(&stream, message.bytes);
+      if (channel.sends.empty() || channel.receives.empty()) {
+        continue;
+      }
+      const auto [sender, sent] = channel.sends.front();
+      const auto [receiver, received] = channel.receives.front();
+      if (sent != received) {
+        throw SimulationError{"plan " + plan_.layout + ": a message of " +
+                              std::to_string(static_cast<long long>(sent.value())) +
+                              " bytes meets a receive of " +
+                              std::to_string(static_cast<long long>(received.value())) + ":\n  " +
+                              describe(*sender, *current(*sender)->operation) + "\n  " +
+                              describe(*receiver, *current(*receiver)->operation)};
+      }
+      channel.sends.pop_front();
+      channel.receives.pop_front();
+      const auto end = std::max(sender->clock, receiver->clock) + times_.message(from, to, sent);
+      complete_message(*sender, end);
+      complete_message(*receiver, end);
+    }
+  }
+
+  /// A group of messages is done when its last one is; each starts when both sides have arrived.
+  void complete_message(Stream& stream, Seconds end) {
+    auto& group_end = group_ends_[&stream];
+    group_end = std::max(group_end, end);
+    if (--stream.messages_open == 0) {
+      stream.clock = group_end;
+      group_ends_.erase(&stream);
+      finish(stream, *current(stream)->operation);
+      ready_.push_back(&stream);
+    }
+  }
+
+  std::map<Stream*, Seconds> group_ends_;
+};
+
+} // namespace
+
+CriticalPath critical_path(const Plan& plan, const OperationTimes& times) {
+  return Playback{plan, plan.decode_steps, times}.run();
+}
+
+void check(const Plan& plan) {
+  // Steps are alike, so that three show every way in which one can hang on the next.
+  const OperationTimes free{
+      .kernel = [](int, const Kernel&, StepContext) { return Seconds{}; },
+      .collective = [](const Collective&, const std::vector<int>&) { return Seconds{}; },
+      .message = [](int, int, Bytes) { return Seconds{}; }};
+  (void)Playback{plan, std::min(plan.decode_steps, 3), free}.run();
+}
+
+} // namespace decodesim

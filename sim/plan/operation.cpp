@@ -1,0 +1,70 @@
+#include "sim/plan/operation.hpp"
+
+namespace decodesim {
+
+namespace {
+
+KernelWork work_of(const Gemm& gemm, StepContext) {
+  const auto m = static_cast<double>(gemm.m);
+  const auto n = static_cast<double>(gemm.n);
+  const auto k = static_cast<double>(gemm.k);
+  const auto activation = element_bytes(gemm.activations);
+  return {.kernel_class = KernelClass::gemm,
+          .compute = compute_type(gemm.weights),
+          .flop = Flop{2.0 * m * n * k},
+          .bytes = n * k * element_bytes(gemm.weights) +
+                   (m * k + m * n + (gemm.bias ? n : 0.0)) * activation};
+}
+
+KernelWork work_of(const Attention& attention, StepContext at) {
+  const auto sequences = static_cast<double>(attention.sequences);
+  const auto queries = static_cast<double>(attention.query_tokens);
+  const auto context = static_cast<double>(attention.context_at(at));
+  const auto head_size = static_cast<double>(attention.head_size);
+  const double pairs = queries * context - queries * (queries - 1.0) / 2.0;
+  const auto cache =
+      2.0 * context * attention.kv_heads * head_size * element_bytes(attention.kv_cache);
+  const auto ends =
+      2.0 * queries * attention.heads * head_size * element_bytes(attention.activations);
+  return {.kernel_class = attention.query_tokens == 1 ? KernelClass::attention_decode
+                                                      : KernelClass::attention_prefill,
+          .compute = attention.activations,
+          .flop = Flop{4.0 * attention.heads * head_size * pairs * sequences},
+          .bytes = sequences * (cache + ends)};
+}
+
+KernelClass class_of(RowFunction function) {
+  switch (function) {
+  case RowFunction::norm:
+  case RowFunction::qk_norm:
+    return KernelClass::norm;
+  case RowFunction::embedding:
+    return KernelClass::embedding;
+  case RowFunction::sampling:
+    return KernelClass::sampling;
+  case RowFunction::rotary:
+  case RowFunction::cache_write:
+  case RowFunction::gated_activation:
+  case RowFunction::activation:
+    return KernelClass::elementwise;
+  }
+  return KernelClass::elementwise;
+}
+
+KernelWork work_of(const RowKernel& row, StepContext) {
+  const auto elements =
+      static_cast<double>(row.rows) * static_cast<double>(row.read_columns + row.write_columns);
+  // One operation per element moved: never the roof on any GPU.
+  return {.kernel_class = class_of(row.function),
+          .compute = DataType::fp32,
+          .flop = Flop{elements},
+          .bytes = elements * element_bytes(row.type)};
+}
+
+} // namespace
+
+KernelWork kernel_work(const Kernel& kernel, StepContext at) {
+  return std::visit([at](const auto& shape) { return work_of(shape, at); }, kernel);
+}
+
+} // namespace decodesim

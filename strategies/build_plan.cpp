@@ -1,0 +1,281 @@
+#include "strategies/build_plan.hpp"
+
+#include "sim/error.hpp"
+#include "strategies/registry.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <numeric>
+
+namespace decodesim {
+
+namespace {
+
+/// `whole` things over `parts`, as equal as possible, the first ones larger.
+std::vector<int> split(int whole, int parts) {
+  std::vector<int> sizes(static_cast<std::size_t>(parts), whole / parts);
+  for (int i = 0; i < whole % parts; ++i) {
+    ++sizes[static_cast<std::size_t>(i)];
+  }
+  return sizes;
+}
+
+[[noreturn]] void refuse(const std::string& why) { throw LayoutError{why}; }
+
+std::vector<int> stage_layers(const Model& model, const Layout& layout) {
+  if (layout.stage_layers.empty()) {
+    if (layout.pp > model.layers) {
+      refuse("pp = " + std::to_string(layout.pp) + " stages are more than the " +
+             std::to_string(model.layers) + " layers of " + model.name);
+    }
+    return split(model.layers, layout.pp);
+  }
+  const auto& given = layout.stage_layers;
+  const int sum = std::accumulate(given.begin(), given.end(), 0);
+  if (static_cast<int>(given.size()) != layout.pp || sum != model.layers ||
+      *std::min_element(given.begin(), given.end()) < 1) {
+    refuse("stage layers name " + std::to_string(given.size()) + " stages with " +
+           std::to_string(sum) + " layers; pp = " + std::to_string(layout.pp) + " stages of " +
+           model.name + " need " + std::to_string(model.layers) + ", at least 1 each");
+  }
+  return given;
+}
+
+/// One tp x pp grid of ranks after another: rank = (dp index x pp + stage) x tp + tp index.
+int rank_at(const Layout& layout, int dp, int stage, int tp) {
+  return (dp * layout.pp + stage) * layout.tp + tp;
+}
+
+std::vector<GroupAxis> group_axes(const Layout& layout) {
+  std::vector<std::vector<int>> tp_groups;
+  std::vector<std::vector<int>> pp_groups;
+  std::vector<std::vector<int>> dp_groups;
+  for (int d = 0; d < layout.dp; ++d) {
+    for (int s = 0; s < layout.pp; ++s) {
+      auto& group = tp_groups.emplace_back();
+      for (int t = 0; t < layout.tp; ++t) {
+        group.push_back(rank_at(layout, d, s, t));
+      }
+    }
+    for (int t = 0; t < layout.tp; ++t) {
+      auto& group = pp_groups.emplace_back();
+      for (int s = 0; s < layout.pp; ++s) {
+        group.push_back(rank_at(layout, d, s, t));
+      }
+    }
+  }
+  for (int s = 0; s < layout.pp; ++s) {
+    for (int t = 0; t < layout.tp; ++t) {
+      auto& group = dp_groups.emplace_back();
+      for (int d = 0; d < layout.dp; ++d) {
+        group.push_back(rank_at(layout, d, s, t));
+      }
+    }
+  }
+  std::vector<std::vector<int>> world(1,
+                                      std::vector<int>(static_cast<std::size_t>(layout.ranks())));
+  std::iota(world.front().begin(), world.front().end(), 0);
+  const int ranks = layout.ranks();
+  return {GroupAxis{"tp", tp_groups, ranks},
+          GroupAxis{"pp", pp_groups, ranks},
+          GroupAxis{"dp", dp_groups, ranks},
+          GroupAxis{"world", world, ranks}};
+}
+
+/// Writes the program of one role: a stage of a replica with a given number of sequences.
+class RoleWriter {
+public:
+  RoleWriter(const Model& model,
+             const Layout& layout,
+             const Workload& workload,
+             const LayerStrategy& strategy,
+             const PipelineOrder& order)
+      : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order} {}
+
+  Program write(Stage stage, int sequences, int micro_batches) const {
+    ProgramBuilder builder{model_, layout_, workload_.precision, stage};
+    strategy_.declare_memory(builder, sequences, workload_.input_tokens + workload_.output_tokens);
+    auto& program = builder.program();
+    program.role = "stage " + std::to_string(stage.index) + " of " + std::to_string(stage.count) +
+                   ", " + std::to_string(sequences) + (sequences == 1 ? " sequence" : " sequences");
+    program.sequences = sequences;
+    const auto sizes = split(sequences, micro_batches);
+    for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
+      const auto& blocks = part == Part::prologue ? order_.prologue
+                           : part == Part::body   ? order_.body
+                                                  : order_.epilogue;
+      for (const auto& block : blocks) {
+        const bool prefill = part == Part::prologue;
+        const Pass pass{.part = part,
+                        .micro_batch = block.micro_batch,
+                        .sequences = sizes[static_cast<std::size_t>(block.micro_batch)],
+                        .query_tokens = prefill ? workload_.input_tokens : 1,
+                        .context_tokens = workload_.input_tokens + (prefill ? 0 : 1)};
+        builder.begin(pass);
+        if (block.kind == ScheduleBlock::Kind::forward) {
+          forward(builder, pass);
+        } else {
+          receive_tokens(builder, pass);
+        }
+      }
+    }
+    return std::move(program);
+  }
+
+private:
+  const Model& model_;
+  const Layout& layout_;
+  const Workload& workload_;
+  const LayerStrategy& strategy_;
+  const PipelineOrder& order_;
+
+  static Message message(Message::Direction direction, int peer, const char* channel, Bytes bytes) {
+    return {.direction = direction, .axis = "pp", .peer = peer, .channel = channel, .bytes = bytes};
+  }
+
+  /// Sampled token ids, 4 bytes each, from the last stage to the first.
+  static Bytes token_bytes(const Pass& pass) { return Bytes{4.0 * pass.sequences}; }
+
+  Bytes hidden_bytes(const Pass& pass) const {
+    return static_cast<double>(pass.tokens()) * model_.hidden_size *
+           element_bytes(workload_.precision.activations());
+  }
+
+  void receive_tokens(ProgramBuilder& builder, const Pass& pass) const {
+    const auto& stage = builder.stage();
+    if (stage.count == 1 || !stage.first() || pass.sequences == 0) {
+      return;
+    }
+    const auto stream = builder.stream("receive");
+    const auto tokens = builder.activation("tokens", {pass.sequences}, DataType::fp32);
+    builder.messages(
+        stream,
+        "receive.tokens",
+        {{message(Message::Direction::receive, stage.count - 1, "tokens", token_bytes(pass))}},
+        {.writes = {tokens}});
+    const auto arrived = builder.event("tokens.arrived");
+    builder.record(stream, arrived);
+    builder.wait(0, arrived);
+  }
+
+  void forward(ProgramBuilder& builder, const Pass& pass) const {
+    const auto& stage = builder.stage();
+    const bool talks = stage.count > 1 && pass.sequences > 0;
+    if (stage.first()) {
+      strategy_.embedding(builder, pass);
+    } else if (talks) {
+      receive_hidden(builder, pass);
+    }
+    for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+      strategy_.layer(builder, pass, layer);
+    }
+    if (stage.last()) {
+      strategy_.head(builder, pass);
+    }
+    if (talks) {
+      send_result(builder, pass);
+    }
+  }
+
+  void receive_hidden(ProgramBuilder& builder, const Pass& pass) const {
+    const auto stream = builder.stream("receive");
+    const auto type = workload_.precision.activations();
+    builder.hidden = builder.activation(
+        "received.m" + std::to_string(pass.micro_batch), {pass.tokens(), model_.hidden_size}, type);
+    builder.messages(
+        stream,
+        "receive.hidden",
+        {{message(
+            Message::Direction::receive, builder.stage().index - 1, "hidden", hidden_bytes(pass))}},
+        {.writes = {builder.hidden}});
+    const auto arrived = builder.event("hidden.arrived");
+    builder.record(stream, arrived);
+    builder.wait(0, arrived);
+  }
+
+  /// Hidden states to the next stage, or from the last stage its tokens back to the first.
+  void send_result(ProgramBuilder& builder, const Pass& pass) const {
+    const auto& stage = builder.stage();
+    const auto stream = builder.stream("send");
+    const auto done = builder.event("pass.done");
+    builder.record(0, done);
+    builder.wait(stream, done);
+    if (stage.last()) {
+      const auto sampled = builder.activation("sampled", {pass.sequences}, DataType::fp32);
+      builder.messages(stream,
+                       "send.tokens",
+                       {{message(Message::Direction::send, 0, "tokens", token_bytes(pass))}},
+                       {.reads = {sampled}});
+    } else {
+      builder.messages(
+          stream,
+          "send.hidden",
+          {{message(Message::Direction::send, stage.index + 1, "hidden", hidden_bytes(pass))}},
+          {.reads = {builder.hidden}});
+    }
+  }
+};
+
+} // namespace
+
+Plan build_plan(const Model& model, const Layout& layout, const Workload& workload) {
+  for (const auto& [degree, name] :
+       {std::pair{layout.tp, "tp"}, std::pair{layout.pp, "pp"}, std::pair{layout.dp, "dp"}}) {
+    if (degree < 1) {
+      refuse(std::string{name} + " = " + std::to_string(degree) + "; at least 1 is needed");
+    }
+  }
+  const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
+  const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();
+  strategy->validate(model, layout);
+  const auto layers = stage_layers(model, layout);
+  const auto sequences = split(workload.batch_size, layout.dp); // of each replica
+  const int most = sequences.front();
+  const int micro_batches = layout.micro_batches > 0 ? layout.micro_batches
+                            : layout.pp == 1         ? 1
+                                             : schedule->default_micro_batches(layout.pp, most);
+  if (micro_batches > most) {
+    refuse("micro-batches = " + std::to_string(micro_batches) + ", but a replica has only " +
+           std::to_string(most) + (most == 1 ? " sequence" : " sequences"));
+  }
+  if (model.position == PositionKind::learned && model.max_positions > 0 &&
+      workload.input_tokens + workload.output_tokens > model.max_positions) {
+    refuse("isl + osl = " + std::to_string(workload.input_tokens + workload.output_tokens) +
+           " tokens, but " + model.name + " has " + std::to_string(model.max_positions) +
+           " learned positions");
+  }
+
+  Plan plan;
+  plan.layout = layout.tag();
+  plan.axes = group_axes(layout);
+  plan.decode_steps = workload.decode_steps();
+  plan.prompt_tokens = workload.input_tokens;
+  plan.program_of_rank.resize(static_cast<std::size_t>(layout.ranks()));
+
+  const auto order = schedule->order(micro_batches);
+  const RoleWriter writer{model, layout, workload, *strategy, order};
+  std::map<std::pair<int, int>, int> role_of; // (stage, sequences) -> program
+  for (int d = 0; d < layout.dp; ++d) {
+    int first_layer = 0;
+    for (int s = 0; s < layout.pp; ++s) {
+      const Stage stage{.index = s,
+                        .count = layout.pp,
+                        .first_layer = first_layer,
+                        .layers = layers[static_cast<std::size_t>(s)]};
+      first_layer += stage.layers;
+      const int count = sequences[static_cast<std::size_t>(d)];
+      const auto [role, added] =
+          role_of.try_emplace({s, count}, static_cast<int>(plan.programs.size()));
+      if (added) {
+        plan.programs.push_back(writer.write(stage, count, micro_batches));
+      }
+      for (int t = 0; t < layout.tp; ++t) {
+        plan.program_of_rank[static_cast<std::size_t>(rank_at(layout, d, s, t))] = role->second;
+      }
+    }
+  }
+  return plan;
+}
+
+} // namespace decodesim

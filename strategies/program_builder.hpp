@@ -1,0 +1,108 @@
+#pragma once
+
+#include "sim/plan/plan.hpp"
+#include "sim/plan/workload.hpp"
+#include "strategies/layout.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace decodesim {
+
+/// The layers that one pipeline position holds.
+struct Stage {
+  int index = 0;
+  int count = 1;
+  int first_layer = 0;
+  int layers = 0;
+
+  [[nodiscard]] bool first() const { return index == 0; }
+
+  [[nodiscard]] bool last() const { return index == count - 1; }
+};
+
+/// One trip of a micro-batch through a stage.
+struct Pass {
+  Part part = Part::body;
+  int micro_batch = 0;
+  int sequences = 0;               ///< of this micro-batch; 0 = none, but gathers go on
+  std::int64_t query_tokens = 1;   ///< new tokens per sequence: the prompt in prefill, 1 in decode
+  std::int64_t context_tokens = 0; ///< per sequence at step 0, new tokens included
+
+  [[nodiscard]] std::int64_t tokens() const { return sequences * query_tokens; }
+};
+
+/// Collects the program of one role in the order in which its host enqueues it.
+class ProgramBuilder {
+public:
+  ProgramBuilder(const Model& model, const Layout& layout, Precision precision, Stage stage);
+
+  [[nodiscard]] const Model& model() const { return model_; }
+
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+
+  [[nodiscard]] Precision precision() const { return precision_; }
+
+  [[nodiscard]] const Stage& stage() const { return stage_; }
+
+  /// The stream of that name, made on first use. "compute" is stream 0.
+  [[nodiscard]] StreamId stream(const std::string& name);
+  /// The event of that name, made on first use.
+  [[nodiscard]] EventId event(const std::string& name);
+
+  /// Resident weights of this rank's shard; counts towards Program::weights.
+  BufferId weights(const std::string& name, std::vector<std::int64_t> shape, DataType type);
+  /// A buffer that several layers' gathered weights use in turn.
+  BufferId gather_buffer(const std::string& name, Bytes bytes);
+  /// Key and value cache of one layer for all sequences of the rank, at its longest.
+  BufferId kv_cache(int layer, std::int64_t kv_heads, std::int64_t sequences, std::int64_t tokens);
+  /// An activation; the same name and shape give the same buffer.
+  BufferId activation(const std::string& name, std::vector<std::int64_t> shape, DataType type);
+
+  /// Finds a buffer declared before. @throws std::out_of_range
+  [[nodiscard]] BufferId buffer(const std::string& name) const;
+
+  /// Operations from here on belong to this pass.
+  void begin(const Pass& pass);
+
+  /// The next operation on the stream waits for the latest record of the event.
+  void wait(StreamId stream, EventId event);
+  /// The event is recorded when the latest operation of the stream is done; nothing is recorded on
+  /// a stream that has none in this part yet.
+  void record(StreamId stream, EventId event);
+
+  struct Detail {
+    int layer = -1;
+    std::vector<BufferId> reads = {};
+    std::vector<BufferId> writes = {};
+    bool samples = false;
+  };
+
+  void kernel(const std::string& name, Kernel kernel, Detail detail);
+  void collective(StreamId stream, const std::string& name, Collective collective, Detail detail);
+  void messages(StreamId stream, const std::string& name, PointToPoint messages, Detail detail);
+
+  /// Hidden states of the pass: set by the embedding or a receive, replaced by every layer.
+  BufferId hidden = -1;
+  /// Name of the gather buffer that holds the weights in use; strategies that gather set it.
+  std::string gathered_into;
+
+  [[nodiscard]] Program& program() { return program_; }
+
+private:
+  BufferId add_buffer(Buffer buffer);
+  void add(Operation operation);
+
+  const Model& model_;
+  const Layout& layout_;
+  Precision precision_;
+  Stage stage_;
+  Program program_;
+  Pass pass_;
+  std::map<std::string, EventId> events_;
+  std::map<std::string, BufferId> buffers_;
+  std::map<StreamId, std::vector<EventId>> pending_waits_;
+};
+
+} // namespace decodesim

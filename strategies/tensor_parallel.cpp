@@ -1,0 +1,95 @@
+#include "strategies/tensor_parallel.hpp"
+
+#include "strategies/registry.hpp"
+
+namespace decodesim {
+
+namespace {
+
+void all_reduce_hidden(ProgramBuilder& builder, const Pass& pass, const char* name, int layer) {
+  if (builder.layout().tp == 1) {
+    return;
+  }
+  const auto bytes = static_cast<double>(pass.tokens()) * builder.model().hidden_size *
+                     element_bytes(builder.precision().activations());
+  builder.collective(0,
+                     name,
+                     {.kind = CollectiveKind::all_reduce, .axis = "tp", .total_bytes = bytes},
+                     {.layer = layer, .reads = {builder.hidden}, .writes = {builder.hidden}});
+}
+
+} // namespace
+
+WeightBuffer TensorParallel::weight_buffer(const ProgramBuilder& builder) const {
+  return [&builder](const std::string& name) { return builder.buffer(name); };
+}
+
+void TensorParallel::validate(const Model& model, const Layout& layout) const {
+  validate_shards(model, layout.tp);
+}
+
+void TensorParallel::declare_memory(ProgramBuilder& builder,
+                                    std::int64_t sequences,
+                                    std::int64_t tokens) const {
+  const Shard shard{builder.model(), builder.layout().tp};
+  declare_sharded_weights(builder, shard);
+  declare_cache(builder, shard, sequences, tokens);
+}
+
+void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const {
+  if (pass.sequences == 0) {
+    return;
+  }
+  embedding_kernels(
+      builder, pass, Shard{builder.model(), builder.layout().tp}, weight_buffer(builder));
+  all_reduce_hidden(builder, pass, "all_reduce.embedding", -1);
+  after_embedding(builder, pass);
+}
+
+void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer) const {
+  if (pass.sequences == 0) {
+    return;
+  }
+  const Shard shard{builder.model(), builder.layout().tp};
+  attention_kernels(builder, pass, layer, shard, weight_buffer(builder));
+  all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
+  ffn_kernels(builder, pass, layer, shard, weight_buffer(builder));
+  all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
+}
+
+void TensorParallel::head(ProgramBuilder& builder, const Pass& pass) const {
+  if (pass.sequences == 0) {
+    return;
+  }
+  const int tp = builder.layout().tp;
+  const Shard shard{builder.model(), tp};
+  head_kernels(builder, pass, shard, weight_buffer(builder));
+  const auto type = builder.precision().activations();
+  auto logits = builder.activation("logits", {pass.sequences, shard.vocabulary}, type);
+  if (tp > 1) {
+    const auto part = logits;
+    logits = builder.activation("all_logits", {pass.sequences, shard.vocabulary * tp}, type);
+    const auto bytes = static_cast<double>(pass.sequences) *
+                       static_cast<double>(shard.vocabulary * tp) * element_bytes(type);
+    builder.collective(0,
+                       "all_gather.logits",
+                       {.kind = CollectiveKind::all_gather, .axis = "tp", .total_bytes = bytes},
+                       {.reads = {part}, .writes = {logits}});
+  }
+  sampling_kernel(builder, pass, logits);
+}
+
+namespace {
+
+const RegisterLayerStrategy registration{
+    {.name = "tp",
+     .summary = "Tensor parallel: every matrix cut column-then-row, two all-reduces a layer",
+     .reference = "Shoeybi et al., Megatron-LM, arXiv 1909.08053",
+     .splits_batch = false,
+     .make = []() -> std::unique_ptr<LayerStrategy> {
+       return std::make_unique<TensorParallel>();
+     }}};
+
+} // namespace
+
+} // namespace decodesim

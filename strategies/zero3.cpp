@@ -1,0 +1,163 @@
+#include "strategies/registry.hpp"
+#include "strategies/tensor_parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace decodesim {
+
+namespace {
+
+/// ZeRO stage 3 at inference: data parallel ranks that each hold 1/dp of every layer. Before a
+/// layer (and before embedding and LM head) its weights are gathered from all ranks, then used for
+/// the rank's own sequences, then discarded. A rank without a sequence still takes part in the
+/// gathers.
+///
+/// The gather has a stream and a buffer of its own. Without prefetch there is one buffer, so that a
+/// gather waits until the layer before has been computed; with prefetch there are two, and the next
+/// layer is gathered meanwhile. With tp > 1 what is gathered is the rank's tensor-parallel shard.
+///
+/// Bytes gathered in one pass: all weights of the stage (embedding and head included); received per
+/// rank (dp - 1) / dp of that.
+/// Reference: Rajbhandari et al., ZeRO, arXiv 1910.02054, stage 3.
+class Zero3 final : public TensorParallel {
+public:
+  void declare_memory(ProgramBuilder& builder,
+                      std::int64_t sequences,
+                      std::int64_t tokens) const override {
+    if (builder.layout().dp == 1) {
+      TensorParallel::declare_memory(builder, sequences, tokens);
+      return;
+    }
+    declare_cache(builder, shard_of(builder), sequences, tokens);
+    const auto units = unit_bytes(builder);
+    Bytes largest;
+    for (const auto& [name, bytes] : units) {
+      builder.weights(name + ".shard",
+                      {static_cast<std::int64_t>(std::ceil(bytes.value() / builder.layout().dp))},
+                      DataType::int8);
+      largest = std::max(largest, bytes);
+    }
+    for (int slot = 0; slot < slots(builder); ++slot) {
+      builder.gather_buffer(slot_name(slot), largest);
+    }
+  }
+
+  void embedding(ProgramBuilder& builder, const Pass& pass) const override {
+    gathered(builder, 0, "embedding", -1, embedding_bytes(builder), [&] {
+      TensorParallel::embedding(builder, pass);
+    });
+  }
+
+  void layer(ProgramBuilder& builder, const Pass& pass, int layer) const override {
+    const auto& stage = builder.stage();
+    const int unit = layer - stage.first_layer + (stage.first() ? 1 : 0);
+    gathered(builder, unit, "layer", layer, layer_bytes(builder), [&] {
+      TensorParallel::layer(builder, pass, layer);
+    });
+  }
+
+  void head(ProgramBuilder& builder, const Pass& pass) const override {
+    const auto& stage = builder.stage();
+    const int unit = stage.layers + (stage.first() ? 1 : 0);
+    gathered(builder, unit, "head", -1, head_bytes(builder), [&] {
+      TensorParallel::head(builder, pass);
+    });
+  }
+
+protected:
+  /// Every matrix of the layer at hand lies in the slot that was gathered last.
+  [[nodiscard]] WeightBuffer weight_buffer(const ProgramBuilder& builder) const override {
+    if (builder.layout().dp == 1) {
+      return TensorParallel::weight_buffer(builder);
+    }
+    return [&builder](const std::string&) { return builder.buffer(builder.gathered_into); };
+  }
+
+private:
+  static int slots(const ProgramBuilder& builder) { return builder.layout().prefetch ? 2 : 1; }
+
+  static std::string slot_name(int slot) { return "gathered." + std::to_string(slot); }
+
+  static Shard shard_of(const ProgramBuilder& builder) {
+    return Shard{builder.model(), builder.layout().tp};
+  }
+
+  static Bytes layer_bytes(const ProgramBuilder& builder) {
+    return weight_bytes(layer_parameters(builder.model(), shard_of(builder)), builder.precision());
+  }
+
+  static Bytes embedding_bytes(const ProgramBuilder& builder) {
+    const auto& model = builder.model();
+    const auto table = std::int64_t{model.hidden_size} * model.vocabulary_size;
+    const auto beside = embedding_parameters(model) - table;
+    return weight_bytes(
+        {.linear = 0, .other = shard_of(builder).vocabulary * model.hidden_size + beside},
+        builder.precision());
+  }
+
+  static Bytes head_bytes(const ProgramBuilder& builder) {
+    const auto& model = builder.model();
+    return weight_bytes(
+        {.linear = 0,
+         .other = shard_of(builder).vocabulary * model.hidden_size + final_norm_parameters(model)},
+        builder.precision());
+  }
+
+  static std::vector<std::pair<std::string, Bytes>> unit_bytes(const ProgramBuilder& builder) {
+    const auto& stage = builder.stage();
+    std::vector<std::pair<std::string, Bytes>> units;
+    if (stage.first()) {
+      units.emplace_back("embedding", embedding_bytes(builder));
+    }
+    for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+      units.emplace_back("L" + std::to_string(layer), layer_bytes(builder));
+    }
+    const bool tied_here = builder.model().tied_embeddings && stage.first();
+    if (stage.last() && !tied_here) {
+      units.emplace_back("head", head_bytes(builder));
+    }
+    return units;
+  }
+
+  /// Gathers unit number `unit` of the pass, runs `compute` with it, and frees its buffer.
+  template <class Compute>
+  static void gathered(ProgramBuilder& builder,
+                       int unit,
+                       const char* what,
+                       int layer,
+                       Bytes bytes,
+                       Compute compute) {
+    if (builder.layout().dp == 1) {
+      compute(); // all weights are here already
+      return;
+    }
+    const int slot = unit % slots(builder);
+    const auto buffer = builder.buffer(slot_name(slot));
+    const auto gather = builder.stream("gather");
+    const auto free = builder.event(slot_name(slot) + ".free");
+    const auto full = builder.event(slot_name(slot) + ".full");
+    builder.wait(gather, free);
+    builder.collective(gather,
+                       std::string{"all_gather."} + what,
+                       {.kind = CollectiveKind::all_gather, .axis = "dp", .total_bytes = bytes},
+                       {.layer = layer, .reads = {}, .writes = {buffer}});
+    builder.record(gather, full);
+    builder.wait(0, full);
+    builder.gathered_into = slot_name(slot);
+    compute();
+    builder.record(0, free);
+  }
+};
+
+const RegisterLayerStrategy registration{
+    {.name = "zero3",
+     .summary =
+         "ZeRO-3: ranks with their own sequences gather each layer's weights, use them, discard",
+     .reference = "Rajbhandari et al., ZeRO, arXiv 1910.02054, stage 3",
+     .splits_batch = true,
+     .make = []() -> std::unique_ptr<LayerStrategy> { return std::make_unique<Zero3>(); }}};
+
+} // namespace
+
+} // namespace decodesim
