@@ -8,14 +8,15 @@
 
 namespace decodesim {
 
-/// Element types of weights, cache and activations. Enumerators are the names used in files and flags.
+/// Element types of weights, cache and activations. Enumerators are the names used in files and
+/// flags.
 enum class DataType { fp32, bf16, fp16, fp8, int8, int4 };
 
 /// Bytes that one stored element takes, scales included.
 ///
 /// int4 is group-wise quantisation with one 16-bit scale per 128 weights (GPTQ's and AWQ's usual
-/// group size): 4 + 16/128 = 4.125 bits. int8 and fp8 keep one scale per channel or tensor, which is
-/// left out (below 0.1 %).
+/// group size): 4 + 16/128 = 4.125 bits. int8 and fp8 keep one scale per channel or tensor, which
+/// is left out (below 0.1 %).
 [[nodiscard]] Bytes element_bytes(DataType type);
 
 /// Whether the type is a quantised format of linear weights (embedding, LM head and norms then stay
