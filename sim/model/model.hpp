@@ -47,8 +47,8 @@ struct Model {
   bool operator==(const Model&) const = default;
 };
 
-/// Parameters by place. `linear` are those of matrices (which quantisation applies to), `other`
-/// norms and biases.
+/// Parameters by place, in elements. `linear` are those of matrices (which quantisation applies
+/// to), `other` norms and biases.
 struct ParameterCount {
   std::int64_t linear = 0;
   std::int64_t other = 0;
@@ -56,14 +56,24 @@ struct ParameterCount {
   [[nodiscard]] std::int64_t total() const { return linear + other; }
 };
 
-[[nodiscard]] ParameterCount
-attention_parameters(const Model& model);                        ///< of one layer, with its norm
-[[nodiscard]] ParameterCount ffn_parameters(const Model& model); ///< of one layer, with its norm
+// Shapes below: h = hidden size, q = query_size(), kv = kv_size(), f = ffn_size, v = vocabulary. A
+// norm over a width w has w elements, 2 w with a bias (layer_norm).
+// Source: the modules of transformers (modeling_llama.py, modeling_bloom.py, modeling_gpt2.py); the
+// sums equal the published counts (docs/models/transformer.md).
+
+/// Attention of one layer with its norm: matrices h x (q + 2 kv) and q x h; a norm over h, biases
+/// q + 2 kv and h if any, and norms over one query head and one key head if `qk_norm`.
+[[nodiscard]] ParameterCount attention_parameters(const Model& model);
+/// Feed-forward network of one layer with its norm: matrices h x f (twice when gated) and f x h; a
+/// norm over h, and a bias per output of each matrix if any.
+[[nodiscard]] ParameterCount ffn_parameters(const Model& model);
+/// Sum of the two above.
 [[nodiscard]] ParameterCount layer_parameters(const Model& model);
-/// Token table, learned positions and the embedding norm.
+/// Token table v x h, learned positions (longest context x h) and the embedding norm.
 [[nodiscard]] std::int64_t embedding_parameters(const Model& model);
-/// LM head; counted even when tied, since a stage without the embedding holds its own copy.
+/// LM head, h x v; counted even when tied, since a stage without the embedding holds its own copy.
 [[nodiscard]] std::int64_t head_parameters(const Model& model);
+/// Norm before the LM head.
 [[nodiscard]] std::int64_t final_norm_parameters(const Model& model);
 /// All parameters as published: a tied head counts once.
 [[nodiscard]] std::int64_t total_parameters(const Model& model);
@@ -83,6 +93,8 @@ struct Precision {
 [[nodiscard]] Bytes weight_bytes(ParameterCount count, Precision precision);
 
 /// Key and value bytes of one token in one layer, unsharded: 2 x KV heads x head size x element.
+///
+/// Source: a key and a value vector per KV head (Ainslie et al., GQA, arXiv:2305.13245).
 [[nodiscard]] Bytes kv_bytes_per_token_per_layer(const Model& model, DataType type);
 
 } // namespace decodesim

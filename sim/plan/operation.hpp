@@ -122,8 +122,9 @@ struct Operation {
   int layer = -1;   ///< -1 outside the layers
   int micro_batch = -1;
   StreamId stream = 0;
-  std::vector<EventId> waits;   ///< latest earlier record of each, in program order; none = no wait
-  std::vector<EventId> records; ///< recorded when the work is done
+  std::vector<EventId> waits =
+      {}; ///< latest earlier record of each, in program order; none = no wait
+  std::vector<EventId> records = {}; ///< recorded when the work is done
   std::variant<Kernel, Collective, PointToPoint> work;
   std::vector<BufferId> reads = {};
   std::vector<BufferId> writes = {};
