@@ -55,6 +55,7 @@ Player::Player(const Plan& plan,
   }
   flows_ =
       std::make_unique<PreparedFlows>(plan, machine, gpu_of_rank, overlaps, options, platform_);
+  decode_use_.resize(static_cast<std::size_t>(flows_->count()));
   result_.step_end_s.resize(static_cast<std::size_t>(plan.decode_steps), 0.0);
   if (options.record_timeline) {
     for (const int gpu : gpu_of_rank) {

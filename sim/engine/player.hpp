@@ -136,7 +136,12 @@ private:
   std::unique_ptr<PreparedFlows> flows_;
   std::map<std::pair<const GroupAxis*, int>, std::vector<Arrival>> communicators_;
   std::map<std::tuple<const GroupAxis*, std::string, int, int>, Channel> channels_;
-  std::map<const PreparedFlow*, double> decode_bytes_; ///< carried by each flow in decode
+  struct DecodeUse {
+    const PreparedFlow* flow = nullptr;
+    double bytes = 0;
+  };
+
+  std::vector<DecodeUse> decode_use_; ///< by PreparedFlow::id
   std::vector<FlowRecord> flow_records_;
   std::exception_ptr first_error_;
   double origin_ = 0; ///< SimGrid's clock at the start

@@ -51,7 +51,9 @@ double Player::transfer(const PreparedFlow& flow, const std::vector<Arrival>& pa
     record_span(*party.stream, SpanKind::transfer, start, end);
   }
   if (part == Part::body) {
-    decode_bytes_[&flow] += flow.bytes.value();
+    auto& use = decode_use_[static_cast<std::size_t>(flow.id)];
+    use.flow = &flow;
+    use.bytes += flow.bytes.value();
   }
   if (options_.record_timeline) {
     flow_records_.push_back({.flow = &flow, .start = moving_from, .end = end});
@@ -154,9 +156,11 @@ void Player::run_message(const Arrival& sender,
 
 void Player::fill_links() {
   std::map<LinkDirection, double> carried;
-  for (const auto& [flow, bytes] : decode_bytes_) {
-    for (const auto link : flow->links) {
-      carried[link] += bytes;
+  for (const auto& use : decode_use_) {
+    if (use.flow != nullptr) {
+      for (const auto link : use.flow->links) {
+        carried[link] += use.bytes;
+      }
     }
   }
   const double decode_s = result_.end_s - result_.first_token_s;

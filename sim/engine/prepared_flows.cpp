@@ -68,7 +68,8 @@ PreparedFlow PreparedFlows::ready(const Flow& flow, const std::vector<int>& rank
       }
     }
   }
-  return {.latency_s = flow.latency.value(),
+  return {.id = count_++,
+          .latency_s = flow.latency.value(),
           .bytes = flow.bytes,
           .route = platform_.add_route(flow, memory_gpus),
           .links = flow.links};

@@ -13,6 +13,7 @@ namespace decodesim {
 
 /// A transfer that is ready to be started: its latency is slept, then its bytes cross the route.
 struct PreparedFlow {
+  int id = 0; ///< counts from 0
   double latency_s = 0;
   Bytes bytes;
   RouteId route = 0;
@@ -36,6 +37,8 @@ public:
   collective(const GroupAxis& axis, int group, const Collective& collective) const;
   [[nodiscard]] const PreparedFlow& message(int from_rank, int to_rank, Bytes bytes) const;
 
+  [[nodiscard]] int count() const { return count_; }
+
 private:
   void prepare(const GroupAxis& axis, int group, const Collective& collective);
   void prepare(int from_rank, int to_rank, Bytes bytes);
@@ -56,6 +59,7 @@ private:
   std::map<std::pair<const GroupAxis*, int>, std::vector<int>> rings_; ///< ranks in ring order
   std::map<CollectiveKey, PreparedFlow> collectives_;
   std::map<MessageKey, PreparedFlow> messages_;
+  int count_ = 0;
 };
 
 } // namespace decodesim
