@@ -21,8 +21,8 @@ struct PreparedFlow {
 /// Every transfer of a plan, worked out on the machine's graph before the platform is sealed.
 class PreparedFlows {
 public:
-  /// @param shares_memory  by rank: its transfers may run beside its own kernels and therefore cross
-  ///                       the memory of its GPU
+  /// @param shares_memory  by rank: its transfers may run beside its own kernels, so they cross the
+  ///                       memory of its GPU
   PreparedFlows(const Plan& plan,
                 const Communication& communication,
                 const std::vector<bool>& shares_memory,
