@@ -16,20 +16,26 @@ namespace decodesim {
 /// Enumerators are the names used in machine files.
 enum class VertexKind { gpu, nvswitch, pcie_switch, root_port, socket, nic, network_switch };
 
+/// Enumerators are the names used in machine files. `upi` is any link between sockets.
 enum class LinkKind { nvlink, pcie, upi, network };
+
+[[nodiscard]] std::string to_string(VertexKind kind);
+[[nodiscard]] std::string to_string(LinkKind kind);
+[[nodiscard]] std::string to_string(Transport transport);
 
 struct Vertex {
   std::string id; ///< "gpu0"; in a cluster "node3/gpu0"
   VertexKind kind = VertexKind::gpu;
-  int node = 0;    ///< server that it belongs to; -1 for switches between servers
-  int gpu = -1;    ///< index among the machine's GPUs, in file order, node after node
+  int node = 0; ///< server that it belongs to; -1 for the switch between servers
+  int gpu = -1; ///< index among the machine's GPUs, in file order, node after node
 };
 
 /// A full-duplex link: each direction has the whole bandwidth.
 struct Link {
   LinkKind kind = LinkKind::nvlink;
-  std::string type; ///< name of its entry in the file's `link_types`
-  int from = 0;     ///< vertex index
+  std::string type;       ///< name of its entry in the file's `link_types`
+  int physical_links = 1; ///< that it stands for ("NV12" is 12); its bandwidth is of all together
+  int from = 0;           ///< vertex index
   int to = 0;
   Sourced<BytesPerSecond> bandwidth; ///< per direction
   Sourced<Seconds> latency;          ///< per crossing
@@ -37,7 +43,7 @@ struct Link {
 
 /// Vertices are indices into Machine::vertices; an edge carries the LinkDirection it stands for.
 using MachineGraph = boost::
-    adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property, LinkDirection>;
+    adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, boost::no_property, LinkDirection>;
 
 /// Software costs of one transport, with their sources.
 struct SourcedTransportCost {
@@ -49,35 +55,77 @@ struct SourcedTransportCost {
 };
 
 /// A server, or a cluster of equal servers, as a graph.
+///
+/// Vertices, links and GPUs of node k are those of node 0, in the same order, right after those of
+/// node k-1. In a cluster the last vertex is the network switch "fabric", and the last links of
+/// each node join its NICs to it.
 struct Machine {
-  std::string name;    ///< preset name or file stem
+  std::string name; ///< as in the file; a preset's is its file's stem
   std::string summary;
+  std::string source; ///< of the layout
   int nodes = 1;
   Gpu gpu; ///< all GPUs are of one type
   std::vector<Vertex> vertices;
   std::vector<Link> links;
-  std::map<Transport, SourcedTransportCost> transports; ///< every transport that occurs
+  std::map<Transport, SourcedTransportCost> transports; ///< every transport between two GPUs
   MachineGraph graph;
   std::vector<int> gpus; ///< vertex index of each GPU
 
   [[nodiscard]] int gpu_count() const { return static_cast<int>(gpus.size()); }
 
+  [[nodiscard]] int gpus_per_node() const { return gpu_count() / nodes; }
+
+  /// Without the fabric.
+  [[nodiscard]] int vertices_per_node() const {
+    return (static_cast<int>(vertices.size()) - (nodes > 1 ? 1 : 0)) / nodes;
+  }
+
+  /// Links to the fabric included.
+  [[nodiscard]] int links_per_node() const { return static_cast<int>(links.size()) / nodes; }
+
+  /// Vertex index of the switch between the nodes. Only for clusters.
+  [[nodiscard]] int fabric() const { return static_cast<int>(vertices.size()) - 1; }
+
   [[nodiscard]] const Link& link(LinkDirection direction) const {
     return links[static_cast<std::size_t>(direction / 2)];
+  }
+
+  /// Vertex index where the direction begins.
+  [[nodiscard]] int tail(LinkDirection direction) const {
+    return direction % 2 == 0 ? link(direction).from : link(direction).to;
+  }
+
+  /// Vertex index where the direction ends.
+  [[nodiscard]] int head(LinkDirection direction) const { return tail(direction ^ 1); }
+
+  [[nodiscard]] const Vertex& vertex(int index) const {
+    return vertices[static_cast<std::size_t>(index)];
+  }
+
+  /// Name of a GPU by its index: "gpu0", "node3/gpu0".
+  [[nodiscard]] const std::string& gpu_name(int index) const {
+    return vertex(gpus.at(static_cast<std::size_t>(index))).id;
   }
 
   /// "gpu0->nvswitch": the direction's two ends.
   [[nodiscard]] std::string direction_name(LinkDirection direction) const;
 };
 
-/// Reads a machine file and joins `nodes` copies of it behind one network switch.
+/// Most GPUs that a machine may have.
+inline constexpr int most_gpus = 100'000;
+
+/// Reads a machine file (format: docs/machine-files.md) and joins `nodes` copies of it behind one
+/// non-blocking network switch, "fabric", by a link of type `network_link` from each NIC.
 ///
-/// @param nodes  at least 1; more than 1 needs a `network` entry in the file and NICs
+/// @param nodes  at least 1; more than 1 needs NICs and `network_link` in the file
 /// @throws InputError with file and JSON pointer: unknown keys, kinds or units, missing sources,
-///         numbers that are not finite and positive, links to nowhere, GPUs that cannot reach each other
+///         numbers out of range, links to nowhere or between the wrong kinds, GPUs that cannot
+///         reach each other, a transport that a route needs and the file does not describe
 [[nodiscard]] Machine load_machine(const std::filesystem::path& path, int nodes = 1);
 
-/// A preset's name or a path to a machine file.
+/// A preset's name or a path to a machine file: what has a '/' in it or ends in ".json" is a path.
+/// @param where  named in the message when there is no such preset ("--machine")
+/// @throws InputError with the nearest preset's name, or as load_machine
 [[nodiscard]] Machine
 find_machine(const std::string& name_or_path, int nodes, const std::string& where);
 

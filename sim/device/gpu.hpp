@@ -30,14 +30,14 @@ struct KernelClassCost {
   Sourced<double> byte_efficiency_ratio; ///< in (0, 1]
 };
 
-/// One GPU, as described by a file of `sim/device/gpus/`.
+/// One GPU, as described by a file of `sim/device/gpus/` (format: docs/machine-files.md).
 struct Gpu {
   std::string name;
   std::string summary;
   Sourced<Bytes> memory_capacity; ///< what the driver reports
   Sourced<Bytes> memory_reserve;  ///< not usable for the model: CUDA context, NCCL, workspaces
   Sourced<BytesPerSecond> memory_bandwidth;
-  std::map<DataType, Sourced<FlopPerSecond>> peak; ///< dense, by compute type
+  std::map<DataType, Sourced<FlopPerSecond>> peak; ///< dense, by compute type; bf16 always there
   Sourced<Seconds> eager_launch; ///< host time per kernel or collective launched one by one
   Sourced<Seconds> graph_launch; ///< host time per launch of one captured step
   std::map<KernelClass, KernelClassCost> kernels; ///< every class present
@@ -50,8 +50,9 @@ struct Gpu {
 /// @throws InputError with the JSON pointer of the first mistake
 [[nodiscard]] Gpu load_gpu(const std::filesystem::path& path);
 
-/// A preset's name or a path to a GPU file.
-/// @param where  named in the message when there is none ("--gpu", "x.json: /gpu")
+/// A preset's name or a path to a GPU file: what has a '/' in it or ends in ".json" is a path.
+/// @param where  named in the message when there is no such preset ("--gpu", "x.json: /gpu")
+/// @throws InputError with the nearest preset's name, or as load_gpu
 [[nodiscard]] Gpu find_gpu(const std::string& name_or_path, const std::string& where);
 
 } // namespace decodesim
