@@ -1,0 +1,64 @@
+#pragma once
+
+#include "sim/engine/simulate.hpp"
+
+#include <array>
+
+namespace decodesim {
+
+/// Keeps account of how one GPU spends its time.
+///
+/// A rank with one stream adds stretches one after another; a rank whose streams overlap reports
+/// when each state begins and ends, and at each instant the first of compute, transfer, waiting,
+/// bubble that some stream is in counts. What nothing claims is `other`.
+class GpuClock {
+public:
+  /// One stream: the stretch was all of one kind.
+  void add(SpanKind kind, double seconds) { sum_[slot(kind)] += seconds; }
+
+  /// Overlapping streams: from `now` on, `delta` more streams are in the state.
+  void change(double now, SpanKind kind, int delta) {
+    settle(now);
+    active_[slot(kind)] += delta;
+  }
+
+  void open_window(double now) {
+    settle(now);
+    opened_ = now;
+    at_open_ = sum_;
+  }
+
+  void close_window(double now) {
+    settle(now);
+    window_ = {.compute_s = sum_[0] - at_open_[0],
+               .communication_s = sum_[1] - at_open_[1],
+               .waiting_s = sum_[2] - at_open_[2],
+               .bubble_s = sum_[3] - at_open_[3],
+               .other_s = 0.0};
+    window_.other_s = (now - opened_) - window_.total_s();
+  }
+
+  [[nodiscard]] const GpuTime& window() const { return window_; }
+
+private:
+  static std::size_t slot(SpanKind kind) { return static_cast<std::size_t>(kind); }
+
+  void settle(double now) {
+    for (std::size_t state = 0; state < 4; ++state) {
+      if (active_[state] > 0) {
+        sum_[state] += now - settled_;
+        break;
+      }
+    }
+    settled_ = now;
+  }
+
+  std::array<double, 5> sum_{};
+  std::array<double, 5> at_open_{};
+  std::array<int, 5> active_{};
+  double settled_ = 0;
+  double opened_ = 0;
+  GpuTime window_;
+};
+
+} // namespace decodesim

@@ -1,0 +1,178 @@
+#include "sim/engine/platform.hpp"
+
+#include <simgrid/s4u.hpp>
+#include <xbt/log.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <tuple>
+
+namespace sg4 = simgrid::s4u;
+
+namespace decodesim {
+
+namespace {
+
+/// SimGrid counts whole bytes; a flow of 28,672.5 bytes would lose half a byte. All sizes and
+/// bandwidths are therefore multiplied by this, which leaves times unchanged: up to 1e12 bytes fit
+/// into 64 bits, and a byte is cut into 2^20 parts.
+constexpr double byte_scale = 1048576.0;
+
+std::uint64_t scaled(Bytes bytes) {
+  return static_cast<std::uint64_t>(std::llround(std::max(1.0, bytes.value() * byte_scale)));
+}
+
+/// SimGrid's engine is one per process and never goes away; later platforms join its clock.
+sg4::Engine& engine() {
+  static sg4::Engine* const only = [] {
+    // Results never go to the log, and plans that would hang are refused before.
+    xbt_log_control_set("root.thres:critical");
+    int argc = 1;
+    static char name[] = "decodesim";
+    static char* argv[] = {name, nullptr};
+    auto* made = new sg4::Engine{&argc, argv};
+    sg4::Engine::set_config("network/model:CM02");
+    sg4::Engine::set_config("network/TCP-gamma:0");
+    sg4::Engine::set_config("network/crosstraffic:0");
+    sg4::Engine::set_config("surf/precision:1e-12");
+    return made;
+  }();
+  return *only;
+}
+
+int next_platform_number() {
+  static int number = 0;
+  return number++;
+}
+
+} // namespace
+
+struct Platform::Impl {
+  std::string prefix; ///< makes names unique among the platforms of a process
+  sg4::NetZone* root = nullptr;
+  std::vector<sg4::Host*> hosts;
+  std::vector<sg4::Link*> links;    ///< by LinkDirection, made on first use
+  std::vector<sg4::Link*> memories; ///< by GPU, made on first use
+  std::map<std::tuple<std::vector<LinkDirection>, std::vector<int>, double>, RouteId> known;
+};
+
+Platform::Platform(const Machine& machine) : machine_{machine}, impl_{std::make_unique<Impl>()} {
+  auto& e = engine();
+  impl_->prefix = "p" + std::to_string(next_platform_number()) + ".";
+  if (e.get_netzone_root() == nullptr) {
+    impl_->root = sg4::create_full_zone("root");
+  } else {
+    impl_->root = sg4::create_full_zone(impl_->prefix + "zone")->set_parent(e.get_netzone_root());
+  }
+  impl_->hosts.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
+  impl_->links.resize(2 * machine.links.size(), nullptr);
+  impl_->memories.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
+}
+
+Platform::~Platform() = default;
+
+sg4::Host* Platform::host(int gpu) {
+  auto& host = impl_->hosts[static_cast<std::size_t>(gpu)];
+  if (host == nullptr) {
+    host = impl_->root->create_host(impl_->prefix + "gpu" + std::to_string(gpu), 1.0)->seal();
+  }
+  return host;
+}
+
+sg4::Link* Platform::link(LinkDirection direction) {
+  auto& link = impl_->links[static_cast<std::size_t>(direction)];
+  if (link == nullptr) {
+    const auto bandwidth = machine_.link(direction).bandwidth.value.value();
+    link = impl_->root
+               ->create_link(impl_->prefix + "link" + std::to_string(direction),
+                             bandwidth * byte_scale)
+               ->set_latency(0.0)
+               ->seal();
+  }
+  return link;
+}
+
+sg4::Link* Platform::memory(int gpu) {
+  auto& link = impl_->memories[static_cast<std::size_t>(gpu)];
+  if (link == nullptr) {
+    link = impl_->root
+               ->create_link(impl_->prefix + "memory" + std::to_string(gpu),
+                             machine_.gpu.memory_bandwidth.value.value() * byte_scale)
+               ->set_latency(0.0)
+               ->seal();
+  }
+  return link;
+}
+
+RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
+  const auto number = std::to_string(routes_.size());
+  auto* zone = sg4::create_full_zone(impl_->prefix + "route" + number)->set_parent(impl_->root);
+  Route route;
+  route.from = zone->create_host(impl_->prefix + "from" + number, 1.0)->seal();
+  route.to = zone->create_host(impl_->prefix + "to" + number, 1.0)->seal();
+  route.cap = cap;
+  std::vector<sg4::LinkInRoute> in_route;
+  if (cap != nullptr) {
+    in_route.emplace_back(cap);
+  }
+  for (const auto* one : links) {
+    in_route.emplace_back(one);
+  }
+  zone->add_route(
+      route.from->get_netpoint(), route.to->get_netpoint(), nullptr, nullptr, in_route, false);
+  zone->seal();
+  routes_.push_back(route);
+  return static_cast<RouteId>(routes_.size()) - 1;
+}
+
+RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpus) {
+  const double cap = flow.cap ? flow.cap->value() : 0.0;
+  const auto [entry, added] = impl_->known.try_emplace({flow.links, memory_gpus, cap}, -1);
+  if (!added) {
+    return entry->second;
+  }
+  std::vector<sg4::Link*> links;
+  for (const auto direction : flow.links) {
+    links.push_back(link(direction));
+  }
+  for (const int gpu : memory_gpus) {
+    links.push_back(memory(gpu));
+  }
+  sg4::Link* cap_link = nullptr;
+  if (flow.cap) {
+    // A FATPIPE link gives each flow its whole bandwidth: a cap, not a shared resource.
+    cap_link =
+        impl_->root
+            ->create_link(impl_->prefix + "cap" + std::to_string(routes_.size()), cap * byte_scale)
+            ->set_sharing_policy(sg4::Link::SharingPolicy::FATPIPE)
+            ->set_latency(0.0)
+            ->seal();
+  }
+  entry->second = add(links, cap_link);
+  return entry->second;
+}
+
+RouteId Platform::add_kernel_route(int gpu) {
+  auto* cap = impl_->root
+                  ->create_link(impl_->prefix + "kernel" + std::to_string(gpu),
+                                machine_.gpu.memory_bandwidth.value.value() * byte_scale)
+                  ->set_sharing_policy(sg4::Link::SharingPolicy::FATPIPE)
+                  ->set_latency(0.0)
+                  ->seal();
+  return add({memory(gpu)}, cap);
+}
+
+void Platform::seal() { impl_->root->seal(); }
+
+void Platform::transfer(RouteId id, Bytes bytes) {
+  const auto& route = routes_[static_cast<std::size_t>(id)];
+  sg4::Comm::sendto(route.from, route.to, scaled(bytes));
+}
+
+void Platform::transfer_capped(RouteId id, Bytes bytes, BytesPerSecond cap) {
+  routes_[static_cast<std::size_t>(id)].cap->set_bandwidth(cap.value() * byte_scale);
+  transfer(id, bytes);
+}
+
+} // namespace decodesim

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "sim/network/flow.hpp"
+#include "topologies/machine.hpp"
+
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace simgrid::s4u {
+class Host;
+class Link;
+} // namespace simgrid::s4u
+
+namespace decodesim {
+
+/// A list of SimGrid links that a kind of flow crosses, with a cap: what a flow is started on.
+using RouteId = int;
+
+/// The machine as SimGrid sees it: one host per GPU (where actors live), one link per direction and
+/// one for the memory of each GPU, and a pair of pseudo hosts per route.
+///
+/// Settings are chosen here and nowhere else: network/model CM02, no TCP window (TCP-gamma 0), no
+/// cross traffic, precision 1e-12 s. Every SimGrid link has latency 0, because CM02 would otherwise
+/// share a link by the inverse of the routes' latencies; latencies are slept by the caller. Then
+/// flows share links max-min fairly, and a flow alone takes exactly bytes / bandwidth.
+///
+/// Use: construct, add_route() for every route that will be needed, seal(), then start flows.
+class Platform {
+public:
+  explicit Platform(const Machine& machine);
+  ~Platform();
+  Platform(const Platform&) = delete;
+  Platform& operator=(const Platform&) = delete;
+
+  /// The route of a flow; equal routes are shared.
+  /// @param memory_gpus  GPUs whose memory the flow crosses, once per entry
+  RouteId add_route(const Flow& flow, const std::vector<int>& memory_gpus);
+
+  /// A route from a GPU's memory to itself, for its kernels; its cap is set at each start.
+  RouteId add_kernel_route(int gpu);
+
+  void seal();
+
+  /// Host on which the actors of a GPU's rank live.
+  [[nodiscard]] simgrid::s4u::Host* host(int gpu);
+
+  /// Blocks the calling actor until the bytes are through.
+  void transfer(RouteId route, Bytes bytes);
+
+  /// As transfer, at most at `cap`; only one such flow of a route at a time.
+  void transfer_capped(RouteId route, Bytes bytes, BytesPerSecond cap);
+
+private:
+  struct Route {
+    simgrid::s4u::Host* from = nullptr;
+    simgrid::s4u::Host* to = nullptr;
+    simgrid::s4u::Link* cap = nullptr;
+  };
+
+  RouteId add(const std::vector<simgrid::s4u::Link*>& links, simgrid::s4u::Link* cap);
+  simgrid::s4u::Link* link(LinkDirection direction);
+  simgrid::s4u::Link* memory(int gpu);
+
+  struct Impl;
+  const Machine& machine_;
+  std::unique_ptr<Impl> impl_;
+  std::vector<Route> routes_;
+};
+
+} // namespace decodesim

@@ -1,0 +1,152 @@
+#pragma once
+
+#include "sim/engine/gpu_clock.hpp"
+#include "sim/engine/kernel_timing.hpp"
+#include "sim/engine/platform.hpp"
+#include "sim/engine/prepared_flows.hpp"
+#include "sim/engine/simulate.hpp"
+#include "sim/plan/program_index.hpp"
+
+#include <simgrid/s4u.hpp>
+
+#include <deque>
+#include <exception>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace decodesim {
+
+/// Plays a plan on a platform: one SimGrid actor per stream of a rank.
+///
+/// A rank with one stream cannot compute and communicate at once, so nothing can slow its kernels:
+/// its actor adds up their times without sleeping and meets SimGrid's clock when it next meets
+/// another rank (the last to arrive at a collective sleeps until the latest arrival). A rank with
+/// several streams really sleeps through its kernels, and plays those that run beside a transfer of
+/// its GPU as flows over the GPU's memory.
+class Player {
+public:
+  Player(const Plan& plan,
+         const Machine& machine,
+         const std::vector<int>& gpu_of_rank,
+         const SimulationOptions& options);
+  ~Player();
+
+  SimulationResult play();
+
+private:
+  struct Rank;
+
+  /// One stream of one rank.
+  struct Stream {
+    Rank* rank = nullptr;
+    StreamId id = 0;
+    const std::array<std::vector<IndexedOperation>, 3>* operations = nullptr;
+    simgrid::s4u::SemaphorePtr wake = simgrid::s4u::Semaphore::create(0);
+    bool blocked = false;
+    double now = 0; ///< simulated seconds since the start; may run ahead of SimGrid's clock
+    Part part = Part::prologue;
+    int step = 0;
+    const IndexedOperation* current = nullptr;
+    bool finished = false;
+    int messages_open = 0;
+    double messages_end = 0;
+  };
+
+  struct EventState {
+    int count = 0;
+    std::vector<std::pair<int, Stream*>> waiting; ///< (count needed, who)
+  };
+
+  struct Rank {
+    int number = 0;
+    int gpu = 0;
+    const Program* program = nullptr;
+    const ProgramIndex* index = nullptr;
+    const KernelTimings* timings = nullptr;
+    bool overlaps = false;    ///< several streams
+    StreamId step_stream = 0; ///< the stream whose end of a step is the rank's
+    RouteId kernel_route = 0; ///< when it overlaps
+    GpuClock clock;
+    std::vector<EventState> events;
+    std::vector<std::unique_ptr<Stream>> streams;
+    int transfers = 0; ///< of this GPU, that move bytes now
+    bool kernel_asleep = false;
+    simgrid::s4u::SemaphorePtr interrupt = simgrid::s4u::Semaphore::create(0);
+  };
+
+  struct Arrival {
+    Stream* stream = nullptr;
+    double at = 0;
+    SpanKind meanwhile = SpanKind::waiting; ///< what the stream does until the transfer starts
+  };
+
+  using Channel = std::pair<std::deque<Arrival>, std::deque<Arrival>>; // sends, receives
+
+  struct FlowRecord {
+    const PreparedFlow* flow = nullptr;
+    double start = 0;
+    double end = 0;
+  };
+
+  [[nodiscard]] double clock() const;
+  void sleep_until(double instant) const;
+  void block(Stream& stream);
+  void unblock(Stream& stream);
+
+  void run_stream(Stream& stream);
+  void play_part(Stream& stream, Part part, int step);
+  void wait_for_events(Stream& stream, const IndexedOperation& entry);
+  [[nodiscard]] double host_ready(const Stream& stream, const IndexedOperation& entry) const;
+  void wait_for_host(Stream& stream, const IndexedOperation& entry);
+  void finish(Stream& stream, const IndexedOperation& entry);
+  void end_step(Stream& stream, int step);
+
+  /// Plays a kernel, or all up to the next one that needs or gives an event; returns how many.
+  std::size_t
+  play_kernels(Stream& stream, const std::vector<IndexedOperation>& operations, std::size_t first);
+  std::size_t play_overlapping_kernels(Stream& stream,
+                                       const std::vector<IndexedOperation>& operations,
+                                       std::size_t first);
+  void play_beside_transfer(Stream& stream, const KernelTiming& timing, double share);
+
+  void play(Stream& stream, const Collective& collective);
+  void play(Stream& stream, const PointToPoint& messages);
+  void
+  run_message(const Arrival& sender, const Arrival& receiver, Bytes bytes, const Stream* driver);
+  /// Latency, then bytes; returns when it is through. Called by one actor for all that take part.
+  double transfer(const PreparedFlow& flow, const std::vector<Arrival>& parties, Part part);
+
+  void record_span(const Stream& stream, SpanKind kind, double start, double end);
+  void keep_first_error();
+  void report_hanging() const;
+  [[nodiscard]] std::string describe(const Stream& stream) const;
+  void fill_links();
+  void fill_link_samples();
+
+  const Plan& plan_;
+  const Machine& machine_;
+  const SimulationOptions& options_;
+  Platform platform_;
+  std::vector<ProgramIndex> indices_;
+  std::vector<KernelTimings> timings_;
+  std::vector<std::unique_ptr<Rank>> ranks_;
+  std::unique_ptr<PreparedFlows> flows_;
+  std::map<std::pair<const GroupAxis*, int>, std::vector<Arrival>> communicators_;
+  std::map<std::tuple<const GroupAxis*, std::string, int, int>, Channel> channels_;
+  struct DecodeUse {
+    const PreparedFlow* flow = nullptr;
+    double bytes = 0;
+  };
+
+  std::vector<DecodeUse> decode_use_; ///< by PreparedFlow::id
+  std::vector<FlowRecord> flow_records_;
+  std::exception_ptr first_error_;
+  double origin_ = 0; ///< SimGrid's clock at the start
+  int reporter_ = -1; ///< rank whose steps are reported as progress
+  SimulationResult result_;
+};
+
+} // namespace decodesim
