@@ -12,37 +12,49 @@ namespace decodesim {
 
 namespace {
 
-using Unit = std::pair<const char*, double>;
+/// A unit is `multiplier` / `divisor` base units: two whole numbers, so that 0.11 us is the double
+/// nearest to 0.11e-6 s.
+struct Scale {
+  double multiplier;
+  double divisor;
+};
+
+using Unit = std::pair<const char*, Scale>;
 
 constexpr double kibi = 1024.0;
+constexpr double mebi = kibi * kibi;
+constexpr double gibi = mebi * kibi;
+constexpr double tebi = gibi * kibi;
 
-constexpr std::array<Unit, 4> second_units{{{"s", 1.0}, {"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}}};
+constexpr std::array<Unit, 4> second_units{
+    {{"s", {1, 1}}, {"ms", {1, 1e3}}, {"us", {1, 1e6}}, {"ns", {1, 1e9}}}};
 
-constexpr std::array<Unit, 9> byte_units{{{"B", 1.0},
-                                          {"kB", 1e3},
-                                          {"MB", 1e6},
-                                          {"GB", 1e9},
-                                          {"TB", 1e12},
-                                          {"KiB", kibi},
-                                          {"MiB", kibi* kibi},
-                                          {"GiB", kibi* kibi* kibi},
-                                          {"TiB", kibi* kibi* kibi* kibi}}};
+constexpr std::array<Unit, 9> byte_units{{{"B", {1, 1}},
+                                          {"kB", {1e3, 1}},
+                                          {"MB", {1e6, 1}},
+                                          {"GB", {1e9, 1}},
+                                          {"TB", {1e12, 1}},
+                                          {"KiB", {kibi, 1}},
+                                          {"MiB", {mebi, 1}},
+                                          {"GiB", {gibi, 1}},
+                                          {"TiB", {tebi, 1}}}};
 
-constexpr std::array<Unit, 11> bandwidth_units{{{"B/s", 1.0},
-                                                {"kB/s", 1e3},
-                                                {"MB/s", 1e6},
-                                                {"GB/s", 1e9},
-                                                {"TB/s", 1e12},
-                                                {"KiB/s", kibi},
-                                                {"MiB/s", kibi* kibi},
-                                                {"GiB/s", kibi* kibi* kibi},
-                                                {"TiB/s", kibi* kibi* kibi* kibi},
-                                                {"Mbit/s", 1e6 / 8.0},
-                                                {"Gbit/s", 1e9 / 8.0}}};
+constexpr std::array<Unit, 11> bandwidth_units{{{"B/s", {1, 1}},
+                                                {"kB/s", {1e3, 1}},
+                                                {"MB/s", {1e6, 1}},
+                                                {"GB/s", {1e9, 1}},
+                                                {"TB/s", {1e12, 1}},
+                                                {"KiB/s", {kibi, 1}},
+                                                {"MiB/s", {mebi, 1}},
+                                                {"GiB/s", {gibi, 1}},
+                                                {"TiB/s", {tebi, 1}},
+                                                {"Mbit/s", {1e6, 8}},
+                                                {"Gbit/s", {1e9, 8}}}};
 
-constexpr std::array<Unit, 3> flop_units{{{"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}}};
+constexpr std::array<Unit, 3> flop_units{
+    {{"GFLOP/s", {1e9, 1}}, {"TFLOP/s", {1e12, 1}}, {"PFLOP/s", {1e15, 1}}}};
 
-constexpr std::array<Unit, 1> ratio_units{{{"ratio", 1.0}}};
+constexpr std::array<Unit, 1> ratio_units{{{"ratio", {1, 1}}}};
 
 constexpr std::array<std::pair<const char*, SourceKind>, 4> source_kinds{
     {{"datasheet", SourceKind::datasheet},
@@ -70,7 +82,8 @@ template <class T>
 Sourced<T> read(const JsonReader& json, std::span<const Unit> units, T least, T most) {
   json.allow_only({"value", "unit", "kind", "source"});
   const auto value = json.at("value");
-  const T quantity{value.as_number() * named_in<double>(units, json.at("unit"), "unit")};
+  const auto scale = named_in<Scale>(units, json.at("unit"), "unit");
+  const T quantity{value.as_number() * scale.multiplier / scale.divisor};
   if (quantity < least || quantity > most) {
     throw value.error("is " + to_text(quantity),
                       "from " + to_text(least) + " to " + to_text(most) + " is expected");

@@ -42,8 +42,11 @@ struct Link {
 };
 
 /// Vertices are indices into Machine::vertices; an edge carries the LinkDirection it stands for.
-using MachineGraph = boost::
-    adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, boost::no_property, LinkDirection>;
+using MachineGraph = boost::adjacency_list<boost::vecS,
+                                           boost::vecS,
+                                           boost::bidirectionalS,
+                                           boost::no_property,
+                                           LinkDirection>;
 
 /// Software costs of one transport, with their sources.
 struct SourcedTransportCost {
