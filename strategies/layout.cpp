@@ -13,8 +13,8 @@ namespace {
 /// every layout has a tag.
 bool splits_batch(const std::string& strategy) {
   const auto all = layer_strategies();
-  const auto found = std::find_if(
-      all.begin(), all.end(), [&](const auto& info) { return info.name == strategy; });
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const auto& info) { return info.name == strategy; });
   return found != all.end() && found->splits_batch;
 }
 

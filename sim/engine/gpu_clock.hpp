@@ -2,6 +2,7 @@
 
 #include "sim/engine/simulate.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace decodesim {
@@ -35,7 +36,8 @@ public:
                .waiting_s = sum_[2] - at_open_[2],
                .bubble_s = sum_[3] - at_open_[3],
                .other_s = 0.0};
-    window_.other_s = (now - opened_) - window_.total_s();
+    const double unclaimed = (now - opened_) - window_.total_s();
+    window_.other_s = std::max(0.0, unclaimed); // rounding can leave -1e-16
   }
 
   [[nodiscard]] const GpuTime& window() const { return window_; }

@@ -26,6 +26,7 @@ Player::Player(const Plan& plan,
         static_cast<std::size_t>(plan.program_of_rank[static_cast<std::size_t>(number)]);
     rank->number = number;
     rank->gpu = gpu_of_rank[static_cast<std::size_t>(number)];
+    (void)platform_.host(rank->gpu); // no host can be made once the platform is sealed
     rank->program = &plan.programs[role];
     rank->index = &indices_[role];
     rank->timings = &timings_[role];

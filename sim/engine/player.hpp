@@ -136,6 +136,7 @@ private:
   std::unique_ptr<PreparedFlows> flows_;
   std::map<std::pair<const GroupAxis*, int>, std::vector<Arrival>> communicators_;
   std::map<std::tuple<const GroupAxis*, std::string, int, int>, Channel> channels_;
+
   struct DecodeUse {
     const PreparedFlow* flow = nullptr;
     double bytes = 0;
