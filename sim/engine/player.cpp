@@ -12,14 +12,14 @@ Player::Player(const Plan& plan,
                const Machine& machine,
                const std::vector<int>& gpu_of_rank,
                const SimulationOptions& options)
-    : plan_{plan}, machine_{machine}, options_{options}, platform_{machine} {
+    : plan_{plan}, machine_{machine}, options_{options}, platform_{machine},
+      communication_{plan, machine, gpu_of_rank, options} {
   indices_.reserve(plan.programs.size());
   timings_.reserve(plan.programs.size());
   for (const auto& program : plan.programs) {
     indices_.emplace_back(program, plan.decode_steps);
     timings_.emplace_back(program, machine.gpu);
   }
-  std::vector<bool> overlaps;
   for (int number = 0; number < plan.ranks(); ++number) {
     auto rank = std::make_unique<Rank>();
     const auto role =
@@ -48,14 +48,13 @@ Player::Player(const Plan& plan,
       }
     }
     rank->overlaps = streams_in_use > 1;
-    overlaps.push_back(rank->overlaps);
+    overlaps_.push_back(rank->overlaps);
     if (rank->overlaps) {
       rank->kernel_route = platform_.add_kernel_route(rank->gpu);
     }
     ranks_.push_back(std::move(rank));
   }
-  flows_ =
-      std::make_unique<PreparedFlows>(plan, machine, gpu_of_rank, overlaps, options, platform_);
+  flows_ = std::make_unique<PreparedFlows>(plan, communication_, overlaps_, platform_);
   decode_use_.resize(static_cast<std::size_t>(flows_->count()));
   result_.step_end_s.resize(static_cast<std::size_t>(plan.decode_steps), 0.0);
   if (options.record_timeline) {

@@ -133,6 +133,8 @@ private:
   std::vector<ProgramIndex> indices_;
   std::vector<KernelTimings> timings_;
   std::vector<std::unique_ptr<Rank>> ranks_;
+  Communication communication_;
+  std::vector<bool> overlaps_; ///< by rank
   std::unique_ptr<PreparedFlows> flows_;
   std::map<std::pair<const GroupAxis*, int>, std::vector<Arrival>> communicators_;
   std::map<std::tuple<const GroupAxis*, std::string, int, int>, Channel> channels_;

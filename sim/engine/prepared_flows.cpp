@@ -1,58 +1,39 @@
 #include "sim/engine/prepared_flows.hpp"
 
-#include "topologies/ring.hpp"
-
 #include <algorithm>
 
 namespace decodesim {
 
 PreparedFlows::PreparedFlows(const Plan& plan,
-                             const Machine& machine,
-                             const std::vector<int>& gpu_of_rank,
+                             const Communication& communication,
                              const std::vector<bool>& shares_memory,
-                             const SimulationOptions& options,
                              Platform& platform)
-    : plan_{plan}, machine_{machine}, routes_{machine}, gpu_of_rank_{gpu_of_rank},
-      shares_memory_{shares_memory}, options_{options}, platform_{platform} {
-  for (const auto& [transport, cost] : machine.transports) {
-    costs_[transport] = cost.cost();
-  }
+    : communication_{communication}, shares_memory_{shares_memory}, platform_{platform} {
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
       for (const auto& op : plan.program(rank).part(part)) {
-        if (const auto* collective = as_collective(op)) {
-          const auto& axis = plan.axis(collective->axis);
-          prepare(axis, axis.group_of_rank[static_cast<std::size_t>(rank)], *collective);
+        if (const auto* one = as_collective(op)) {
+          const auto& axis = plan.axis(one->axis);
+          const int group = axis.group_of_rank[static_cast<std::size_t>(rank)];
+          const CollectiveKey key{&axis, group, one->kind, one->total_bytes.value()};
+          if (!collectives_.contains(key)) {
+            collectives_.emplace(key,
+                                 ready(communication.collective(axis, group, *one),
+                                       communication.members(axis, group)));
+          }
         } else if (const auto* messages = as_point_to_point(op)) {
-          for (const auto& one : messages->messages) {
-            if (one.direction == Message::Direction::send) {
-              const auto& group = plan.group(one.axis, rank);
-              prepare(rank, group[static_cast<std::size_t>(one.peer)], one.bytes);
+          for (const auto& message : messages->messages) {
+            const int peer = plan.group(message.axis, rank)[static_cast<std::size_t>(message.peer)];
+            const MessageKey key{rank, peer, message.bytes.value()};
+            if (message.direction == Message::Direction::send && !messages_.contains(key)) {
+              messages_.emplace(
+                  key, ready(communication.message(rank, peer, message.bytes), {rank, peer}));
             }
           }
         }
       }
     }
   }
-}
-
-const std::vector<int>& PreparedFlows::ring(const GroupAxis& axis, int group) {
-  auto& order = rings_[{&axis, group}];
-  if (order.empty()) {
-    order = axis.groups[static_cast<std::size_t>(group)];
-    if (options_.ring_order == RingOrder::searched && order.size() > 2) {
-      std::map<int, int> rank_on;
-      std::vector<int> gpus;
-      for (const int rank : order) {
-        gpus.push_back(gpu_of_rank_[static_cast<std::size_t>(rank)]);
-        rank_on[gpus.back()] = rank;
-      }
-      gpus = find_ring(machine_, routes_, gpus);
-      std::transform(
-          gpus.begin(), gpus.end(), order.begin(), [&](int gpu) { return rank_on.at(gpu); });
-    }
-  }
-  return order;
 }
 
 PreparedFlow PreparedFlows::ready(const Flow& flow, const std::vector<int>& ranks) {
@@ -63,8 +44,7 @@ PreparedFlow PreparedFlows::ready(const Flow& flow, const std::vector<int>& rank
   if (shared) {
     for (const auto& [from, to] : flow.hops) {
       for (const int member : {from, to}) {
-        memory_gpus.push_back(
-            gpu_of_rank_[static_cast<std::size_t>(ranks[static_cast<std::size_t>(member)])]);
+        memory_gpus.push_back(communication_.gpu(ranks[static_cast<std::size_t>(member)]));
       }
     }
   }
@@ -73,41 +53,6 @@ PreparedFlow PreparedFlows::ready(const Flow& flow, const std::vector<int>& rank
           .bytes = flow.bytes,
           .route = platform_.add_route(flow, memory_gpus),
           .links = flow.links};
-}
-
-void PreparedFlows::prepare(const GroupAxis& axis, int group, const Collective& collective) {
-  const CollectiveKey key{&axis, group, collective.kind, collective.total_bytes.value()};
-  if (collectives_.contains(key)) {
-    return;
-  }
-  const auto& members = ring(axis, group);
-  if (members.size() < 2) {
-    throw SimulationError{"plan " + plan_.layout + ": a collective on axis \"" + axis.name +
-                          "\" has a group of one rank"};
-  }
-  const auto gpu = [&](int member) {
-    return gpu_of_rank_[static_cast<std::size_t>(members[static_cast<std::size_t>(member)])];
-  };
-  const auto flow = collective_flow(
-      options_.collectives,
-      collective.kind,
-      collective.total_bytes,
-      static_cast<int>(members.size()),
-      [&](int from, int to) -> const Path& { return routes_.between(gpu(from), gpu(to)); },
-      [&](Transport transport) -> const TransportCost& { return costs_.at(transport); });
-  collectives_.emplace(key, ready(flow, members));
-}
-
-void PreparedFlows::prepare(int from_rank, int to_rank, Bytes bytes) {
-  const MessageKey key{from_rank, to_rank, bytes.value()};
-  if (messages_.contains(key)) {
-    return;
-  }
-  const auto& path = routes_.between(gpu_of_rank_[static_cast<std::size_t>(from_rank)],
-                                     gpu_of_rank_[static_cast<std::size_t>(to_rank)]);
-  const auto flow = message_flow(
-      bytes, path, costs_.at(path.transport), options_.collectives == CollectiveAlgorithm::ideal);
-  messages_.emplace(key, ready(flow, {from_rank, to_rank}));
 }
 
 const PreparedFlow&

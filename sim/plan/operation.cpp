@@ -54,9 +54,9 @@ KernelClass class_of(RowFunction function) {
 KernelWork work_of(const RowKernel& row, StepContext) {
   const auto elements =
       static_cast<double>(row.rows) * static_cast<double>(row.read_columns + row.write_columns);
-  // One operation per element moved: never the roof on any GPU.
+  // One operation per element moved; memory is the roof on every GPU.
   return {.kernel_class = class_of(row.function),
-          .compute = DataType::fp32,
+          .compute = row.type,
           .flop = Flop{elements},
           .bytes = elements * element_bytes(row.type)};
 }
