@@ -46,8 +46,8 @@ struct LayoutResult {
   double tokens_per_s = 0; ///< all output tokens over end-to-end time
   Traffic traffic;         ///< of one decode step; received is the sum over GPUs
   Breakdown breakdown;
-  double bubble_ratio = 0; ///< part of waiting_ratio in which the stage has no work
-  std::vector<LinkUse> links; ///< busiest first
+  double bubble_ratio = 0;          ///< part of waiting_ratio in which the stage has no work
+  std::vector<LinkUse> links;       ///< busiest first
   std::vector<std::string> assumed; ///< "gpu a100-sxm4-80g: eager_launch = 2.2 us (reason)"
   Timeline timeline;
   double wall_s = 0; ///< goes to stderr and --stats, never into results
