@@ -1,4 +1,5 @@
 #include "sim/error.hpp"
+#include "sim/json_reader.hpp"
 #include "sim/result/format.hpp"
 #include "sim/result/human_numbers.hpp"
 #include "sim/result/table.hpp"
@@ -8,8 +9,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <cmath>
+#include <functional>
 #include <limits>
+#include <sstream>
 
 namespace decodesim {
 namespace {
@@ -73,6 +75,31 @@ TEST(JsonReport, HasTheDocumentedKeysInTheirOrder) {
                          "assumed"};
   for (const auto& result : json["results"]) {
     EXPECT_EQ(keys_of(result), result_keys); // the same whatever the status
+  }
+}
+
+TEST(JsonReport, HasNoKeyOrColumnThatIsNotDocumented) {
+  const std::string text = read_text(DECODESIM_DOCS "/formats.md");
+  Report report = sample_report();
+  report.scenario.layouts = {Layout{}};
+  const std::function<void(const nlohmann::ordered_json&, const std::string&)> check_keys =
+      [&](const nlohmann::ordered_json& value, const std::string& path) {
+        if (value.is_object()) {
+          for (const auto& item : value.items()) {
+            const bool named = text.find("`" + item.key() + "`") != std::string::npos ||
+                               text.find(path + item.key() + "`") != std::string::npos;
+            EXPECT_TRUE(named) << path << item.key();
+            check_keys(item.value(), item.key() + ".");
+          }
+        } else if (value.is_array() && !value.empty()) {
+          check_keys(value[0], path.substr(0, path.size() - 1) + "[].");
+        }
+      };
+  check_keys(json_of(report), "");
+  const std::string csv = render(report, OutputFormat::csv);
+  std::istringstream columns{csv.substr(0, csv.find('\n'))};
+  for (std::string column; std::getline(columns, column, ',');) {
+    EXPECT_NE(text.find("`" + column + "`"), std::string::npos) << column;
   }
 }
 
