@@ -6,8 +6,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstring>
+#include <algorithm>
 #include <iostream>
+#include <memory>
 
 namespace decodesim {
 
@@ -19,6 +20,24 @@ int fail(ExitCode code, const std::string& message) {
   std::cerr << "decodesim: " << message << "\n";
   return number(code);
 }
+
+/// Help whose descriptions are broken into lines of a readable length.
+class HelpFormatter : public CLI::Formatter {
+public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    constexpr std::size_t columns = 64;
+    std::string text = CLI::Formatter::make_option_desc(option);
+    for (std::size_t begin = 0; text.size() - begin > columns;) {
+      const auto space = text.rfind(' ', begin + columns);
+      if (space == std::string::npos || space <= begin) {
+        break;
+      }
+      text[space] = '\n'; // CLI11 indents the lines that follow
+      begin = space + 1;
+    }
+    return text;
+  }
+};
 
 /// The parsed subcommand of the program, or the program itself.
 const CLI::App& innermost(const CLI::App& program) {
@@ -37,39 +56,43 @@ std::vector<std::string> flag_names(const CLI::App& app) {
   return names;
 }
 
-/// What CLI11 says, in one line, with the nearest known flag or subcommand.
-std::string usage_message(const CLI::ParseError& error, const CLI::App& program, char** argv) {
+/// Names of the program's subcommands.
+std::vector<std::string> command_names(const CLI::App& program) {
+  std::vector<std::string> names;
+  for (const auto* command : program.get_subcommands({})) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+/// What is wrong with an argument that nothing takes, with the nearest that something would.
+std::string unknown_argument(std::string argument, const CLI::App& app, bool names_a_command) {
+  const bool is_flag = argument.starts_with("-");
+  if (is_flag) {
+    argument.resize(std::min(argument.find('='), argument.size()));
+  }
+  const auto near =
+      nearest_name(argument, is_flag || !names_a_command ? flag_names(app) : command_names(app));
+  return std::string{is_flag           ? "flag "
+                     : names_a_command ? "command "
+                                       : "argument "} +
+         argument + " is unknown" + (near.empty() ? "" : "; did you mean " + near + "?");
+}
+
+/// What CLI11 says, in one line, and where to read more.
+std::string usage_message(const CLI::ParseError& error, const CLI::App& program) {
   const auto& app = innermost(program);
+  const bool no_command = &app == &program;
+  const auto unknown = app.remaining();
   std::string text = error.what();
-  if (const auto end = text.find('\n'); end != std::string::npos) {
-    text.resize(end);
+  text.resize(std::min(text.find('\n'), text.size()));
+  if (!unknown.empty() &&
+      (no_command || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)) {
+    text = unknown_argument(unknown.front(), app, no_command);
+  } else if (no_command) {
+    text = "a command is required";
   }
-  if (error.get_name() == "ExtrasError") {
-    const auto left = app.remaining();
-    std::string first = left.empty()
-                            ? program.remaining().empty() ? "" : program.remaining().front()
-                            : left.front();
-    const bool is_flag = first.starts_with("-");
-    if (const auto value = first.find('='); is_flag && value != std::string::npos) {
-      first.resize(value);
-    }
-    text = (is_flag            ? "flag "
-            : &app == &program ? "command "
-                               : "argument ") +
-           first + " is unknown";
-    std::vector<std::string> known = flag_names(app);
-    if (!is_flag && &app == &program) {
-      known.clear();
-      for (const auto* command : program.get_subcommands({})) {
-        known.push_back(command->get_name());
-      }
-    }
-    if (const auto near = nearest_name(first, known); !near.empty()) {
-      text += "; did you mean " + near + "?";
-    }
-  }
-  (void)argv;
-  return text + "\nSee `decodesim " + (&app == &program ? "" : app.get_name() + " ") + "--help`.";
+  return text + "\nSee `decodesim " + (no_command ? "" : app.get_name() + " ") + "--help`.";
 }
 
 int run_parsed(const std::vector<Command>& commands) {
@@ -94,7 +117,9 @@ int command_line(int argc, char** argv) {
                    "decodesim"};
   program.set_version_flag("--version", "decodesim " + version() + " (" + revision() + ")");
   program.set_help_flag("-h,--help", "Print this help and exit");
-  program.get_formatter()->column_width(36);
+  const auto formatter = std::make_shared<HelpFormatter>();
+  formatter->column_width(36);
+  program.formatter(formatter);
   program.require_subcommand(1);
   program.footer("Examples:\n"
                  "  decodesim compare --model llama-3-70b --machine dgx-a100-80g --gpus 8 \\\n"
@@ -115,7 +140,7 @@ int command_line(int argc, char** argv) {
     } catch (const CLI::Success& asked) { // --help, --version
       return program.exit(asked) == 0 ? number(ExitCode::success) : number(ExitCode::internal);
     } catch (const CLI::ParseError& error) {
-      return fail(ExitCode::usage, usage_message(error, program, argv));
+      return fail(ExitCode::usage, usage_message(error, program));
     }
     return run_parsed(commands);
   } catch (const UsageError& error) {

@@ -50,7 +50,8 @@ Command add_compare_command(CLI::App& program) {
       "  decodesim compare --model llama-3-70b --machine dgx-a100-80g --gpus 8 --batch-size 32 \\\n"
       "      --strategies zero3,tp,pp:naive,pp:gpipe,pp:1f1b,tp4pp2:1f1b,tp2zero3x4");
   auto flags = std::make_shared<CompareFlags>();
-  app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says");
+  app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says")
+      ->type_name("");
   const auto* layouts = "Layouts";
   app->add_option("--strategies",
                   flags->strategies,

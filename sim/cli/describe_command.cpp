@@ -173,6 +173,7 @@ Command add_describe_command(CLI::App& program) {
               "  decodesim describe ./my-model/config.json");
   auto name = std::make_shared<std::string>();
   app->add_option("NAME", *name, "A name that `list` shows, or a model's config.json or folder")
+      ->type_name("")
       ->required();
   return {app, [name] { return describe_named(*name); }};
 }

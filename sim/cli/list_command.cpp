@@ -108,7 +108,9 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND", *kind, "models, machines, gpus, strategies or schedules")->required();
+  app->add_option("KIND", *kind, "models, machines, gpus, strategies or schedules")
+      ->type_name("")
+      ->required();
   return {app, [kind] { return list(*kind); }};
 }
 

@@ -124,7 +124,8 @@ Command add_plan_command(CLI::App& program) {
               "  decodesim plan --model llama-3-8b --zero3 --gpus 8 --format json\n"
               "  decodesim plan --model llama-3-70b --tp 4 --pp 2 --machine dgx-a100-80g");
   auto flags = std::make_shared<PlanFlags>();
-  app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says");
+  app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says")
+      ->type_name("");
   add_model_and_workload_flags(*app, flags->scenario);
   add_layout_flags(*app, flags->layout);
   app->add_option(

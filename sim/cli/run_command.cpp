@@ -42,7 +42,8 @@ Command add_run_command(CLI::App& program) {
               "s.json\n"
               "  decodesim run s.json --format json --output result.json");
   auto flags = std::make_shared<RunFlags>();
-  app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says");
+  app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says")
+      ->type_name("");
   add_model_and_workload_flags(*app, flags->scenario);
   add_machine_flags(*app, flags->scenario);
   add_layout_flags(*app, flags->layout);

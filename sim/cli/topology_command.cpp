@@ -44,6 +44,7 @@ Command add_topology_command(CLI::App& program) {
               "  decodesim topology pcie-2s-a100-40g --format dot | dot -Tsvg > server.svg");
   auto flags = std::make_shared<TopologyFlags>();
   app->add_option("MACHINE", flags->machine, "Preset (see `list machines`) or machine file")
+      ->type_name("")
       ->required();
   app->add_option("--nodes", flags->nodes, "Copies of the machine behind one network switch [1]")
       ->type_name("N")
