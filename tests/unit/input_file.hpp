@@ -16,8 +16,8 @@ class InputFile {
 public:
   explicit InputFile(std::string_view text, const std::string& name = "input.json")
       : folder_{std::filesystem::path{testing::TempDir()} /
-                (std::string{"decodesim-"} +
-                 testing::UnitTest::GetInstance()->current_test_info()->name())},
+                (std::string{"decodesim-"} + this_test().test_suite_name() + "-" +
+                 this_test().name())},
         path_{folder_ / name} {
     std::filesystem::create_directories(folder_);
     std::ofstream{path_} << text;
@@ -48,6 +48,11 @@ public:
   }
 
 private:
+  /// Tests run side by side, so each has a folder of its own.
+  static const testing::TestInfo& this_test() {
+    return *testing::UnitTest::GetInstance()->current_test_info();
+  }
+
   std::filesystem::path folder_;
   std::filesystem::path path_;
 };
