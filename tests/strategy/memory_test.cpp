@@ -17,7 +17,55 @@ double weights_of_all_ranks(const Plan& plan) {
   return sum;
 }
 
+std::vector<Layout> many_layouts() {
+  auto hybrid = pp_layout(2, "1f1b");
+  hybrid.tp = 2;
+  auto replicas = tp_layout(2);
+  replicas.dp = 2;
+  auto zero3_in_stages = zero3_layout(2, true);
+  zero3_in_stages.pp = 2;
+  auto zero3_of_shards = zero3_layout(2, false);
+  zero3_of_shards.tp = 2;
+  return {tp_layout(1),
+          tp_layout(2),
+          tp_layout(4),
+          pp_layout(2, "naive"),
+          hybrid,
+          replicas,
+          zero3_layout(2, false),
+          zero3_layout(3, true),
+          zero3_in_stages,
+          zero3_of_shards};
+}
+
 } // namespace
+
+// Some ranks hold more than their share (norms, padding, replicated KV heads); none may hold less.
+TEST(Memory, HoldsAllWeightsOfTheModel) {
+  auto gpt2_like = tiny_model();
+  gpt2_like.tied_embeddings = true;
+  gpt2_like.position = PositionKind::learned;
+  gpt2_like.max_positions = 64;
+  gpt2_like.norm = NormKind::layer_norm;
+  gpt2_like.qkv_bias = gpt2_like.attention_output_bias = gpt2_like.ffn_bias = true;
+  gpt2_like.gated_ffn = false;
+  auto bloom_like = gpt2_like;
+  bloom_like.position = PositionKind::alibi;
+  bloom_like.embedding_norm = true;
+  for (const auto& model : {tiny_model(), gpt2_like, bloom_like}) {
+    const double whole = 2.0 * static_cast<double>(total_parameters(model));
+    for (const auto& layout : many_layouts()) {
+      const auto plan = build_plan(model, layout, workload(4, 5, 3));
+      EXPECT_GE(weights_of_all_ranks(plan), whole)
+          << layout.tag() << (model.tied_embeddings ? ", tied" : "");
+    }
+    EXPECT_EQ(weights_of_all_ranks(build_plan(model, tp_layout(1), workload(4, 5, 3))), whole);
+    // A stage without the table keeps its own head.
+    const double head = model.tied_embeddings ? 2.0 * 80.0 : 0.0;
+    EXPECT_EQ(weights_of_all_ranks(build_plan(model, pp_layout(2, "naive"), workload(4, 5, 3))),
+              whole + head);
+  }
+}
 
 // tp = 2 halves every matrix and repeats the 2 x 2 + 1 norms of 8 elements.
 TEST(Memory, RepeatsNormsUnderTensorParallelism) {
