@@ -148,7 +148,8 @@ private:
       return;
     }
     const auto stream = builder.stream("receive");
-    const auto tokens = builder.activation("tokens", {pass.sequences}, DataType::fp32);
+    const auto tokens =
+        builder.activation(per_micro_batch("tokens", pass), {pass.sequences}, DataType::fp32);
     builder.messages(
         stream,
         "receive.tokens",
@@ -182,7 +183,7 @@ private:
     const auto stream = builder.stream("receive");
     const auto type = workload_.precision.activations();
     builder.hidden = builder.activation(
-        "received.m" + std::to_string(pass.micro_batch), {pass.tokens(), model_.hidden_size}, type);
+        per_micro_batch("received", pass), {pass.tokens(), model_.hidden_size}, type);
     builder.messages(
         stream,
         "receive.hidden",
@@ -202,7 +203,8 @@ private:
     builder.record(0, done);
     builder.wait(stream, done);
     if (stage.last()) {
-      const auto sampled = builder.activation("sampled", {pass.sequences}, DataType::fp32);
+      const auto sampled =
+          builder.activation(per_micro_batch("sampled", pass), {pass.sequences}, DataType::fp32);
       builder.messages(stream,
                        "send.tokens",
                        {{message(Message::Direction::send, 0, "tokens", token_bytes(pass))}},

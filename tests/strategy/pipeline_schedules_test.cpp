@@ -192,3 +192,50 @@ TEST(HybridPlan, NumbersRanksWithTensorParallelInnermost) {
   EXPECT_EQ(plan.programs.size(), 2u); // a role a stage
   EXPECT_NO_THROW(check(plan));
 }
+
+namespace {
+
+/// Buffer that an operation of this name and micro-batch reads or writes.
+std::string buffer_of(const Program& program,
+                      const std::vector<Operation>& operations,
+                      const std::string& name,
+                      int micro_batch) {
+  for (const auto& op : operations) {
+    if (op.name == name && op.micro_batch == micro_batch) {
+      const auto& ids = op.writes.empty() ? op.reads : op.writes;
+      return program.buffers[static_cast<std::size_t>(ids.front())].name;
+    }
+  }
+  return "";
+}
+
+} // namespace
+
+// Under GPipe both arrivals precede the first pass, and a send runs beside the next micro-batch: a
+// buffer shared by micro-batches would be overwritten before it is read.
+TEST(PipelinePlan, KeepsWhatMicroBatchesSendAndReceiveApart) {
+  const auto plan = build_plan(tiny_model(), pp_layout(2, "gpipe", 2), workload(4, 5, 3));
+  const auto& first = plan.program(0);
+  const auto& last = plan.program(1);
+  for (const auto part : {Part::prologue, Part::body}) {
+    EXPECT_NE(buffer_of(first, first.part(part), "send.hidden", 0),
+              buffer_of(first, first.part(part), "send.hidden", 1));
+    EXPECT_NE(buffer_of(last, last.part(part), "send.tokens", 0),
+              buffer_of(last, last.part(part), "send.tokens", 1));
+    EXPECT_NE(buffer_of(last, last.part(part), "receive.hidden", 0),
+              buffer_of(last, last.part(part), "receive.hidden", 1));
+  }
+  EXPECT_NE(buffer_of(first, first.body, "receive.tokens", 0),
+            buffer_of(first, first.body, "receive.tokens", 1));
+  // The embedding reads what arrived; the send takes what the last kernel wrote.
+  for (const auto& op : first.body) {
+    if (op.name == "embedding") {
+      EXPECT_EQ(first.buffers[static_cast<std::size_t>(op.reads.front())].name,
+                buffer_of(first, first.body, "receive.tokens", op.micro_batch));
+    }
+  }
+  EXPECT_EQ(buffer_of(first, first.body, "send.hidden", 1),
+            buffer_of(first, first.body, "down_proj", 1));
+  EXPECT_EQ(buffer_of(last, last.body, "send.tokens", 1),
+            buffer_of(last, last.body, "sampling", 1));
+}
