@@ -228,6 +228,18 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
       refuse(std::string{name} + " = " + std::to_string(degree) + "; at least 1 is needed");
     }
   }
+  for (const auto& [count, what] :
+       {std::pair<std::int64_t, const char*>{workload.batch_size, "sequences"},
+        {workload.input_tokens, "input tokens"},
+        {workload.output_tokens, "output tokens"}}) {
+    if (count < 1) {
+      refuse("the workload has " + std::to_string(count) + " " + what + "; at least 1 is needed");
+    }
+  }
+  if (layout.micro_batches < 0) {
+    refuse("micro-batches = " + std::to_string(layout.micro_batches) +
+           "; at least 1 is needed, or 0 for the schedule's default");
+  }
   const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
   const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();
   strategy->validate(model, layout);

@@ -79,6 +79,16 @@ TEST(LayoutErrors, NamePromptsBeyondTheLearnedPositions) {
   EXPECT_EQ(refusal(tp_layout(1), workload(1, 5, 2), model), "planned");
 }
 
+TEST(LayoutErrors, NameWorkloadsOfNothing) {
+  EXPECT_THAT(refusal(tp_layout(1), workload(0, 5, 3)), HasSubstr("0 sequences"));
+  EXPECT_THAT(refusal(tp_layout(1), workload(1, 0, 3)), HasSubstr("0 input tokens"));
+  EXPECT_THAT(refusal(tp_layout(1), workload(1, 5, 0)), HasSubstr("0 output tokens"));
+}
+
+TEST(LayoutErrors, NameNegativeMicroBatches) {
+  EXPECT_THAT(refusal(pp_layout(2, "gpipe", -1)), HasSubstr("micro-batches = -1"));
+}
+
 // One output token comes from prefill alone.
 TEST(LayoutErrors, AllowPrefillOnly) {
   const auto plan = build_plan(tiny_model(), pp_layout(2, "gpipe"), workload(4, 5, 1));
