@@ -93,6 +93,41 @@ TEST(CheckOfPlans, RefusesOneCommunicatorOnTwoStreams) {
                     HasSubstr("other")));
 }
 
+// Rank 0 is slow before `a`, so that in reality `b` reaches the communicator first there and second
+// on rank 1. With free kernels the message holds `b` back on both ranks until `a` is done.
+TEST(CheckOfPlans, RefusesTwoStreamsOnOneCommunicatorWhateverTheirOrder) {
+  const auto rank = [](double bytes, Message message) {
+    return program({kernel_op("k", bytes),
+                    all_reduce("a", 8, 0),
+                    message_op("m", {message}, 1),
+                    all_reduce("b", 8, 1)},
+                   {"compute", "other"});
+  };
+  EXPECT_THAT(refusal(hand_plan({rank(1000, receive_from(1, 4)), rank(1, send_to(0, 4))})),
+              AllOf(HasSubstr("used by two streams"),
+                    HasSubstr("a on stream compute and b on stream other")));
+}
+
+TEST(CheckOfPlans, RefusesOneChannelSentOnByTwoStreams) {
+  const auto sender =
+      program({message_op("a", {send_to(1, 4)}, 0), message_op("b", {send_to(1, 4)}, 1)},
+              {"compute", "other"});
+  const auto receiver =
+      program({message_op("ra", {receive_from(0, 4)}), message_op("rb", {receive_from(0, 4)})});
+  EXPECT_THAT(refusal(hand_plan({sender, receiver})), HasSubstr("used by two streams"));
+}
+
+// A message a step, three received after the last step: right for three steps, and only for them.
+TEST(CheckOfPlans, RefusesMessagesThatDoNotBalanceWithinAStep) {
+  auto receiver = program({});
+  for (int i = 0; i < 3; ++i) {
+    receiver.epilogue.push_back(message_op("late", {receive_from(0, 4)}));
+  }
+  const auto sender = program({message_op("s", {send_to(1, 4)})});
+  EXPECT_THAT(refusal(hand_plan({sender, receiver}, 7)),
+              HasSubstr("1 sends and 0 receives a step"));
+}
+
 // The first kernel waits for the last of the step before; in step 0 there is none to wait for.
 TEST(CheckOfPlans, AcceptsWaitsForTheStepBefore) {
   const auto one = program({recording(after(kernel_op("early", 1, 0), {0}), {1}),
