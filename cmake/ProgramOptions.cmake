@@ -9,6 +9,8 @@ target_compile_options(
             -Wshadow
             -Wnon-virtual-dtor
             -Wold-style-cast
+            # designated initialisers name what differs from the defaults
+            -Wno-missing-field-initializers
             $<$<BOOL:${DECODESIM_WERROR}>:-Werror>)
 if(DECODESIM_SANITIZE)
   target_compile_options(decodesim_options INTERFACE -fsanitize=${DECODESIM_SANITIZE}

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <set>
 
@@ -40,15 +41,18 @@ public:
       const auto& one = machine.link(direction);
       const auto width = static_cast<Capacity>(std::llround(one.bandwidth.value.value()));
       widest_ += width;
-      add(static_cast<std::size_t>(one.from), static_cast<std::size_t>(one.to), width, width);
+      const auto from = static_cast<std::size_t>(one.from);
+      const auto to = static_cast<std::size_t>(one.to);
+      add(from, to, width);
+      add(to, from, width);
     }
   }
 
   /// Lets `vertex` be fed from the source, drain into the sink, or neither.
   void add_terminal(int vertex) {
     const auto index = static_cast<std::size_t>(vertex);
-    feeds_.push_back(add(source_, index, 0, 0));
-    drains_.push_back(add(index, sink_, 0, 0));
+    feeds_.push_back(add(source_, index, 0));
+    drains_.push_back(add(index, sink_, 0));
   }
 
   void feed(std::size_t terminal, bool on) { set(feeds_[terminal], on); }
@@ -61,12 +65,13 @@ public:
   }
 
 private:
-  Traits::edge_descriptor
-  add(std::size_t from, std::size_t to, Capacity there_capacity, Capacity back_capacity) {
+  /// An edge with its own reverse of capacity zero, which Boost's conversion of the preflow relies
+  /// on: the two directions of a link cannot be each other's reverse.
+  Traits::edge_descriptor add(std::size_t from, std::size_t to, Capacity capacity) {
     const auto there = boost::add_edge(from, to, graph_).first;
     const auto back = boost::add_edge(to, from, graph_).first;
-    boost::put(boost::edge_capacity, graph_, there, there_capacity);
-    boost::put(boost::edge_capacity, graph_, back, back_capacity);
+    boost::put(boost::edge_capacity, graph_, there, capacity);
+    boost::put(boost::edge_capacity, graph_, back, 0);
     boost::put(boost::edge_reverse, graph_, there, back);
     boost::put(boost::edge_reverse, graph_, back, there);
     return there;

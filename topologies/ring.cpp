@@ -1,6 +1,7 @@
 #include "topologies/ring.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 

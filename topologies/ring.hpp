@@ -2,6 +2,7 @@
 
 #include "topologies/routes.hpp"
 
+#include <map>
 #include <vector>
 
 namespace decodesim {

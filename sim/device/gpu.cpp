@@ -5,7 +5,9 @@
 #include "sim/sourced_json.hpp"
 
 #include <array>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace decodesim {
 

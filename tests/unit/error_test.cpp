@@ -58,14 +58,15 @@ TEST(JsonReader, RefusesAKeyGivenTwice) {
 
 TEST(JsonReader, NamesThePointerOfAWrongValue) {
   const auto file = JsonReader::parse(R"({"links": [{"count": 2.5}]})", "f.json");
-  EXPECT_EQ(
-      message_of([&] { (void)file.at("links").elements()[0].at("count").as_integer(1, 8); }),
-      "f.json: /links/0/count: is 2.5; a whole number from 1 to 8 is expected");
+  EXPECT_EQ(message_of([&] { (void)file.at("links").elements()[0].at("count").as_integer(1, 8); }),
+            "f.json: /links/0/count: is 2.5; a whole number from 1 to 8 is expected");
 }
 
 TEST(JsonReader, RefusesUnknownKeysButNotComments) {
   const auto file = JsonReader::parse(R"({"_note": "x", "bandwith": 1})", "f.json");
-  EXPECT_EQ(message_of([&] { file.allow_only({"bandwidth", "latency"}); }),
+  EXPECT_EQ(message_of([&] {
+              file.allow_only({"bandwidth", "latency"});
+            }),
             "f.json: /: key \"bandwith\" is unknown; did you mean \"bandwidth\"? known: bandwidth, "
             "latency");
 }

@@ -1,0 +1,181 @@
+#include "sim/cli/commands.hpp"
+#include "sim/data_files.hpp"
+#include "sim/error.hpp"
+#include "sim/model/hf_config.hpp"
+#include "sim/model/model.hpp"
+#include "sim/quantity_text.hpp"
+#include "sim/sourced_json.hpp"
+#include "strategies/registry.hpp"
+#include "topologies/describe_machine.hpp"
+#include "topologies/machine.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+namespace decodesim {
+
+namespace {
+
+void row(const std::string& name, const std::string& text) {
+  std::cout << "  " << std::left << std::setw(20) << name << text << "\n";
+}
+
+void row(const std::string& name, std::int64_t number) { row(name, std::to_string(number)); }
+
+std::string billions(std::int64_t count) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(3) << static_cast<double>(count) / 1e9 << "e9";
+  return text.str();
+}
+
+std::string yes_no(bool value) { return value ? "yes" : "no"; }
+
+std::string position_text(PositionKind kind) {
+  switch (kind) {
+  case PositionKind::rotary:
+    return "rotary";
+  case PositionKind::alibi:
+    return "alibi";
+  case PositionKind::learned:
+    return "learned";
+  }
+  return "?";
+}
+
+void describe(const Model& model) {
+  std::cout << "model " << model.name << "\n";
+  row("source", model.source);
+  row("architecture", model.architecture);
+  row("layers", model.layers);
+  row("hidden size", model.hidden_size);
+  row("heads",
+      std::to_string(model.heads) + ", " + std::to_string(model.kv_heads) + " KV, of size " +
+          std::to_string(model.head_size));
+  row("feed-forward size",
+      std::to_string(model.ffn_size) + (model.gated_ffn ? ", gated (3 matrices)" : ", 2 matrices"));
+  row("vocabulary", model.vocabulary_size);
+  if (model.max_positions > 0) {
+    row("longest context", model.max_positions);
+  }
+  row("norm", model.norm == NormKind::rms_norm ? "RMS norm" : "layer norm");
+  row("positions", position_text(model.position));
+  row("tied embeddings", yes_no(model.tied_embeddings));
+  row("biases",
+      "QKV " + yes_no(model.qkv_bias) + ", attention output " +
+          yes_no(model.attention_output_bias) + ", feed-forward " + yes_no(model.ffn_bias));
+  row("parameters", billions(total_parameters(model)));
+  row("  a layer", billions(layer_parameters(model).total()));
+  row("  embedding", billions(embedding_parameters(model)));
+  row("  LM head",
+      model.tied_embeddings ? "the embedding table" : billions(head_parameters(model)));
+  const auto kv = kv_bytes_per_token_per_layer(model, DataType::bf16) * model.layers;
+  row("KV cache in bf16", std::to_string(static_cast<std::int64_t>(kv.value())) + " B a token");
+}
+
+template <class T> void number_row(const std::string& name, const Sourced<T>& number) {
+  std::cout << "  " << std::left << std::setw(36) << name << std::setw(14) << to_text(number.value)
+            << std::setw(11) << to_string(number.kind) << number.source << "\n";
+}
+
+void describe(const Gpu& gpu) {
+  std::cout << "gpu " << gpu.name << ": " << gpu.summary << "\n";
+  number_row("memory_capacity", gpu.memory_capacity);
+  number_row("memory_reserve", gpu.memory_reserve);
+  number_row("memory_bandwidth", gpu.memory_bandwidth);
+  for (const auto& [type, peak] : gpu.peak) {
+    number_row("peak/" + to_string(type), peak);
+  }
+  number_row("eager_launch", gpu.eager_launch);
+  number_row("graph_launch", gpu.graph_launch);
+  for (const auto& [kernel_class, cost] : gpu.kernels) {
+    const auto kernels = "kernels/" + to_string(kernel_class) + "/";
+    number_row(kernels + "fixed", cost.fixed);
+    number_row(kernels + "flop_efficiency", cost.flop_efficiency_ratio);
+    number_row(kernels + "byte_efficiency", cost.byte_efficiency_ratio);
+  }
+}
+
+void describe(const Machine& machine) {
+  std::cout << "machine " << machine.name << ": " << machine.summary << "\n";
+  row("GPUs", std::to_string(machine.gpu_count()) + " x " + machine.gpu.name);
+  row("layout", machine.source);
+  std::cout << "\n" << describe_numbers(machine);
+}
+
+template <class Info> void describe_plugin(const std::string& kind, const Info& info) {
+  std::cout << kind << " " << info.name << "\n";
+  row("summary", info.summary);
+  row("reference", info.reference);
+}
+
+template <class Info> const Info* find(const std::vector<Info>& all, const std::string& name) {
+  for (const auto& info : all) {
+    if (info.name == name) {
+      return &info;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> all_names() {
+  std::vector<std::string> names;
+  for (const auto kind : {DataKind::model, DataKind::machine, DataKind::gpu}) {
+    for (const auto& name : data_file_names(kind)) {
+      names.push_back(name);
+    }
+  }
+  for (const auto& info : layer_strategies()) {
+    names.push_back(info.name);
+  }
+  for (const auto& info : pipeline_schedules()) {
+    names.push_back(info.name);
+  }
+  return names;
+}
+
+ExitCode describe_named(const std::string& name) {
+  const auto strategies = layer_strategies();
+  const auto schedules = pipeline_schedules();
+  if (!find_data_file(DataKind::model, name).empty()) {
+    describe(find_model(name, "describe"));
+  } else if (!find_data_file(DataKind::machine, name).empty()) {
+    describe(find_machine(name, 1, "describe"));
+  } else if (!find_data_file(DataKind::gpu, name).empty()) {
+    describe(find_gpu(name, "describe"));
+  } else if (const auto* strategy = find(strategies, name)) {
+    describe_plugin("strategy", *strategy);
+    row("own degree",
+        strategy->splits_batch ? "dp (its ranks divide the batch)"
+                               : "tp (its ranks share each sequence)");
+  } else if (const auto* schedule = find(schedules, name)) {
+    describe_plugin("schedule", *schedule);
+  } else if (std::filesystem::exists(name)) {
+    describe(find_model(name, "describe"));
+  } else {
+    throw InputError::unknown_name("describe", "name", name, all_names());
+  }
+  return ExitCode::success;
+}
+
+} // namespace
+
+Command add_describe_command(CLI::App& program) {
+  auto* app = program.add_subcommand(
+      "describe", "All numbers of one model, machine, GPU, strategy or schedule, with sources");
+  app->footer("Examples:\n"
+              "  decodesim describe llama-3-70b\n"
+              "  decodesim describe dgx-a100-80g\n"
+              "  decodesim describe ./my-model/config.json");
+  auto name = std::make_shared<std::string>();
+  app->add_option("NAME", *name, "A name that `list` shows, or a model's config.json or folder")
+      ->type_name("")
+      ->required();
+  return {app, [name] { return describe_named(*name); }};
+}
+
+} // namespace decodesim

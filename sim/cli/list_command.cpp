@@ -1,0 +1,117 @@
+#include "sim/cli/commands.hpp"
+#include "sim/data_files.hpp"
+#include "sim/error.hpp"
+#include "sim/model/hf_config.hpp"
+#include "sim/model/model.hpp"
+#include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+namespace decodesim {
+
+namespace {
+
+struct Entry {
+  std::string name;
+  std::string summary;
+};
+
+std::vector<Entry> models() {
+  std::vector<Entry> entries;
+  for (const auto& name : data_file_names(DataKind::model)) {
+    const auto model = find_model(name, name);
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(2) << static_cast<double>(total_parameters(model)) / 1e9
+         << "e9 parameters, " << model.layers << " layers, hidden size " << model.hidden_size
+         << ", " << model.heads << " heads, " << model.kv_heads << " KV heads";
+    entries.push_back({name, text.str()});
+  }
+  return entries;
+}
+
+std::vector<Entry> machines() {
+  std::vector<Entry> entries;
+  for (const auto& name : data_file_names(DataKind::machine)) {
+    entries.push_back({name, find_machine(name, 1, name).summary});
+  }
+  return entries;
+}
+
+std::vector<Entry> gpus() {
+  std::vector<Entry> entries;
+  for (const auto& name : data_file_names(DataKind::gpu)) {
+    entries.push_back({name, find_gpu(name, name).summary});
+  }
+  return entries;
+}
+
+std::vector<Entry> strategies() {
+  std::vector<Entry> entries;
+  for (const auto& info : layer_strategies()) {
+    entries.push_back({info.name, info.summary});
+  }
+  return entries;
+}
+
+std::vector<Entry> schedules() {
+  std::vector<Entry> entries;
+  for (const auto& info : pipeline_schedules()) {
+    entries.push_back({info.name, info.summary});
+  }
+  return entries;
+}
+
+struct Listing {
+  const char* kind;
+  std::vector<Entry> (*entries)();
+};
+
+constexpr Listing listings[] = {{"models", models},
+                                {"machines", machines},
+                                {"gpus", gpus},
+                                {"strategies", strategies},
+                                {"schedules", schedules}};
+
+void print(const std::vector<Entry>& entries) {
+  std::size_t width = 0;
+  for (const auto& entry : entries) {
+    width = std::max(width, entry.name.size());
+  }
+  for (const auto& entry : entries) {
+    std::cout << std::left << std::setw(static_cast<int>(width)) << entry.name << "  "
+              << entry.summary << "\n";
+  }
+}
+
+ExitCode list(const std::string& kind) {
+  std::vector<std::string> kinds;
+  for (const auto& listing : listings) {
+    if (kind == listing.kind) {
+      print(listing.entries());
+      return ExitCode::success;
+    }
+    kinds.emplace_back(listing.kind);
+  }
+  throw InputError::unknown_name("list", "kind", kind, kinds);
+}
+
+} // namespace
+
+Command add_list_command(CLI::App& program) {
+  auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
+  app->footer("Example:\n  decodesim list models");
+  auto kind = std::make_shared<std::string>();
+  app->add_option("KIND", *kind, "models, machines, gpus, strategies or schedules")
+      ->type_name("")
+      ->required();
+  return {app, [kind] { return list(*kind); }};
+}
+
+} // namespace decodesim

@@ -1,0 +1,3 @@
+#include "sim/cli/command_line.hpp"
+
+int main(int argc, char** argv) { return decodesim::command_line(argc, argv); }

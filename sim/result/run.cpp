@@ -1,0 +1,150 @@
+#include "sim/result/run.hpp"
+
+#include "sim/error.hpp"
+#include "sim/model/hf_config.hpp"
+#include "sim/result/child_process.hpp"
+#include "sim/result/memory.hpp"
+#include "sim/result/result_transfer.hpp"
+#include "sim/scenario/mapping.hpp"
+#include "strategies/build_plan.hpp"
+#include "topologies/describe_machine.hpp"
+#include "topologies/machine.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace decodesim {
+
+namespace {
+
+/// Shares of the ranks' time in decode, all ranks together.
+void add_shares(LayoutResult& result, const std::vector<GpuTime>& time_of_rank) {
+  GpuTime sum;
+  for (const auto& time : time_of_rank) {
+    sum.compute_s += time.compute_s;
+    sum.communication_s += time.communication_s;
+    sum.waiting_s += time.waiting_s;
+    sum.bubble_s += time.bubble_s;
+    sum.other_s += time.other_s;
+  }
+  const double total = sum.total_s();
+  if (total <= 0) {
+    return; // one output token: nothing is decoded
+  }
+  result.breakdown = {.compute_ratio = sum.compute_s / total,
+                      .communication_ratio = sum.communication_s / total,
+                      .waiting_ratio = (sum.waiting_s + sum.bubble_s) / total,
+                      .other_ratio = sum.other_s / total};
+  result.bubble_ratio = sum.bubble_s / total;
+}
+
+void add_measures(LayoutResult& result, const Workload& workload, SimulationResult found) {
+  result.ttft_s = found.first_token_s;
+  result.end_to_end_s = found.end_s;
+  if (workload.decode_steps() > 0) {
+    result.tpot_s = (found.end_s - found.first_token_s) / workload.decode_steps();
+  }
+  const auto tokens = static_cast<double>(workload.output_tokens) * workload.batch_size;
+  result.tokens_per_s = tokens / found.end_s;
+  add_shares(result, found.decode_time_of_rank);
+  result.links = std::move(found.links);
+  result.timeline = std::move(found.timeline);
+  result.wall_s = found.wall_s;
+}
+
+LayoutResult run_on(const Model& model,
+                    const Machine& machine,
+                    const Scenario& scenario,
+                    const Layout& layout,
+                    const RunOptions& options) {
+  LayoutResult result{.layout = layout, .tag = layout.tag(), .gpus = layout.ranks()};
+  const auto gpus = options.gpu_limit > 0 ? std::min(options.gpu_limit, machine.gpu_count())
+                                          : machine.gpu_count();
+  Plan plan;
+  std::vector<int> mapped;
+  try {
+    if (layout.ranks() > gpus) {
+      throw LayoutError{"needs " + std::to_string(layout.ranks()) + " GPUs; there are " +
+                        std::to_string(gpus)};
+    }
+    mapped = gpu_of_rank(scenario.mapping, layout, machine.gpu_count(), "mapping");
+    plan = build_plan(model, layout, scenario.workload);
+  } catch (const LayoutError& problem) {
+    result.status = Status::invalid;
+    result.reason = problem.what();
+    return result;
+  }
+  result.memory = memory_of_fullest_gpu(plan, machine.gpu);
+  result.traffic = traffic_per_step(plan);
+  result.assumed = assumed_numbers(machine);
+  if (fits(*result.memory)) {
+    SimulationOptions simulation{.collectives = scenario.collectives,
+                                 .launch = scenario.launch,
+                                 .ring_order = scenario.ring_order,
+                                 .record_timeline = options.record_timeline};
+    if (options.on_progress) {
+      simulation.on_progress = [&](int step, int steps) {
+        options.on_progress(result.tag, step, steps);
+      };
+    }
+    add_measures(result, scenario.workload, simulate(plan, machine, mapped, simulation));
+  } else {
+    result.status = Status::does_not_fit;
+    result.reason = does_not_fit_reason(*result.memory);
+  }
+  if (options.on_result) {
+    options.on_result(plan, machine, result);
+  }
+  return result;
+}
+
+/// Model and machine of a scenario, checked with its mapping.
+struct Loaded {
+  Model model;
+  Machine machine;
+};
+
+Loaded load(const Scenario& scenario) {
+  Loaded loaded{.model = find_model(scenario.model, "model"),
+                .machine = find_machine(scenario.machine, scenario.nodes, "machine")};
+  check_mapping(scenario.mapping, loaded.machine.gpu_count(), "mapping");
+  return loaded;
+}
+
+int processors() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+
+} // namespace
+
+LayoutResult run_layout(const Scenario& scenario, const Layout& layout, const RunOptions& options) {
+  const auto loaded = load(scenario);
+  return run_on(loaded.model, loaded.machine, scenario, layout, options);
+}
+
+Report run_scenario(const Scenario& scenario, const RunOptions& options) {
+  const auto loaded = load(scenario);
+  std::vector<ChildTask> tasks;
+  for (const auto& layout : scenario.layouts) {
+    ChildTask task{.name = layout.tag()};
+    task.work = [&, layout](const std::function<void(int, int)>& report) {
+      auto in_child = options;
+      in_child.on_progress = [&](const std::string&, int step, int steps) { report(step, steps); };
+      return pack(run_on(loaded.model, loaded.machine, scenario, layout, in_child));
+    };
+    if (options.on_progress) {
+      task.on_report = [&, tag = task.name](int step, int steps) {
+        options.on_progress(tag, step, steps);
+      };
+    }
+    tasks.push_back(std::move(task));
+  }
+  const auto packed =
+      run_in_children(tasks, options.processes > 0 ? options.processes : processors());
+  Report report{.scenario = scenario};
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    report.results.push_back(unpack(packed[i], scenario.layouts[i]));
+  }
+  return report;
+}
+
+} // namespace decodesim

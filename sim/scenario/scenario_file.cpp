@@ -1,0 +1,192 @@
+#include "sim/scenario/scenario_file.hpp"
+
+#include "sim/data_files.hpp"
+#include "sim/scenario/mapping.hpp"
+#include "sim/scenario/scenario_json.hpp"
+#include "strategies/layout_spec.hpp"
+#include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
+
+#include <optional>
+#include <set>
+
+namespace decodesim {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+int read_int(const JsonReader& file, const std::string& key, int otherwise, std::int64_t most) {
+  const auto member = file.find(key);
+  return member ? static_cast<int>(member->as_integer(1, most)) : otherwise;
+}
+
+std::vector<int> read_stage_layers(const JsonReader& value) {
+  if (value.is_string()) {
+    return parse_stage_layers(value.as_string(), value.where());
+  }
+  std::vector<int> layers;
+  for (const auto& element : value.elements()) {
+    layers.push_back(static_cast<int>(element.as_integer(1, most_of_a_degree)));
+  }
+  return layers;
+}
+
+Layout read_layout_object(const JsonReader& object) {
+  object.allow_only({"tag",
+                     "strategy",
+                     "tp",
+                     "pp",
+                     "dp",
+                     "schedule",
+                     "micro_batches",
+                     "prefetch",
+                     "stage_layers"});
+  Layout layout;
+  if (const auto strategy = object.find("strategy")) {
+    layout.strategy = layer_strategy_named(strategy->as_string(), strategy->where()).name;
+  }
+  layout.tp = read_int(object, "tp", 1, most_of_a_degree);
+  layout.pp = read_int(object, "pp", 1, most_of_a_degree);
+  layout.dp = read_int(object, "dp", 1, most_of_a_degree);
+  if (const auto schedule = object.find("schedule")) {
+    layout.schedule = pipeline_schedule_named(schedule->as_string(), schedule->where()).name;
+  }
+  if (const auto micro_batches = object.find("micro_batches")) {
+    layout.micro_batches = static_cast<int>(micro_batches->as_integer(0, most_of_a_degree));
+  }
+  if (const auto prefetch = object.find("prefetch")) {
+    layout.prefetch = prefetch->as_bool();
+  }
+  if (const auto layers = object.find("stage_layers")) {
+    layout.stage_layers = read_stage_layers(*layers);
+  }
+  layout = settled(std::move(layout), object.where());
+  if (const auto tag = object.find("tag"); tag && tag->as_string() != layout.tag()) {
+    throw tag->error("is \"" + tag->as_string() + "\", but the layout is " + layout.tag(),
+                     "leave the tag out or correct it");
+  }
+  return layout;
+}
+
+std::vector<Layout> read_layouts(const JsonReader& list, const Scenario& scenario) {
+  std::optional<int> gpus;
+  std::vector<Layout> layouts;
+  std::set<std::string> tags;
+  for (const auto& element : list.elements()) {
+    if (element.is_string()) {
+      const auto spec = element.as_string();
+      if (!gpus && leaves_a_degree_open(spec, element.where())) {
+        gpus = find_machine(scenario.machine, scenario.nodes, list.where()).gpu_count();
+      }
+      layouts.push_back(parse_layout_spec(spec, gpus.value_or(1), element.where()));
+    } else if (element.is_object()) {
+      layouts.push_back(read_layout_object(element));
+    } else {
+      throw element.error("is no layout", "use a spec such as \"tp8\" or an object");
+    }
+    if (const auto tag = layouts.back().tag(); !tags.insert(tag).second) {
+      throw element.error("means " + tag + ", which is listed already", "list it once");
+    }
+  }
+  if (layouts.empty()) {
+    throw list.error("is empty", "list at least one layout, or leave the key out");
+  }
+  return layouts;
+}
+
+} // namespace
+
+LaunchMode launch_mode_named(const std::string& name, const std::string& where) {
+  for (const auto mode : {LaunchMode::graph, LaunchMode::eager}) {
+    if (name == to_string(mode)) {
+      return mode;
+    }
+  }
+  throw InputError::unknown_name(
+      where, "launch mode", name, {to_string(LaunchMode::graph), to_string(LaunchMode::eager)});
+}
+
+RingOrder ring_order_named(const std::string& name, const std::string& where) {
+  for (const auto order : {RingOrder::searched, RingOrder::ranks}) {
+    if (name == to_string(order)) {
+      return order;
+    }
+  }
+  throw InputError::unknown_name(
+      where, "ring order", name, {to_string(RingOrder::searched), to_string(RingOrder::ranks)});
+}
+
+std::string
+absolute_unless_preset(const std::string& name_or_path, bool is_model, const fs::path& folder) {
+  if (!find_data_file(is_model ? DataKind::model : DataKind::machine, name_or_path).empty()) {
+    return name_or_path;
+  }
+  const auto path = fs::absolute(folder / name_or_path).lexically_normal();
+  // A name that is neither stays as it is, for the message that says so.
+  return fs::exists(path) ? path.string() : name_or_path;
+}
+
+Scenario load_scenario(const fs::path& path) {
+  return parse_scenario(JsonReader::open(path), path.parent_path());
+}
+
+Scenario parse_scenario(const JsonReader& file, const fs::path& folder) {
+  file.allow_only({"format_version",
+                   "model",
+                   "machine",
+                   "nodes",
+                   "batch_size",
+                   "isl",
+                   "osl",
+                   "dtype",
+                   "kv_cache_dtype",
+                   "mapping",
+                   "collectives",
+                   "launch",
+                   "ring_order",
+                   "layouts"});
+  if (const auto version = file.find("format_version")) {
+    (void)version->as_integer(scenario_format_version, scenario_format_version);
+  }
+  Scenario scenario;
+  scenario.model = absolute_unless_preset(file.at("model").as_string(), true, folder);
+  scenario.machine = absolute_unless_preset(file.at("machine").as_string(), false, folder);
+  scenario.nodes = read_int(file, "nodes", scenario.nodes, most_nodes);
+
+  auto& workload = scenario.workload;
+  workload.batch_size = read_int(file, "batch_size", workload.batch_size, most_sequences);
+  if (const auto isl = file.find("isl")) {
+    workload.input_tokens = isl->as_integer(1, most_input_tokens);
+  }
+  if (const auto osl = file.find("osl")) {
+    workload.output_tokens = osl->as_integer(1, most_output_tokens);
+  }
+  if (const auto type = file.find("dtype")) {
+    workload.precision.weights = data_type_named(type->as_string(), type->where());
+  }
+  workload.precision.kv_cache = workload.precision.activations();
+  if (const auto type = file.find("kv_cache_dtype")) {
+    workload.precision.kv_cache = data_type_named(type->as_string(), type->where());
+  }
+
+  if (const auto mapping = file.find("mapping")) {
+    scenario.mapping = mapping->as_string();
+  }
+  if (const auto collectives = file.find("collectives")) {
+    scenario.collectives =
+        collective_algorithm_named(collectives->as_string(), collectives->where());
+  }
+  if (const auto launch = file.find("launch")) {
+    scenario.launch = launch_mode_named(launch->as_string(), launch->where());
+  }
+  if (const auto order = file.find("ring_order")) {
+    scenario.ring_order = ring_order_named(order->as_string(), order->where());
+  }
+  if (const auto layouts = file.find("layouts")) {
+    scenario.layouts = read_layouts(*layouts, scenario);
+  }
+  return scenario;
+}
+
+} // namespace decodesim

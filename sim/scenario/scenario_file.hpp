@@ -1,0 +1,46 @@
+#pragma once
+
+#include "sim/json_reader.hpp"
+#include "sim/scenario/scenario.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace decodesim {
+
+inline constexpr int scenario_format_version = 1;
+
+/// What a scenario may ask for at most, in files and flags alike. Far beyond what is of use, so
+/// that a slip of the finger is told from a wish.
+inline constexpr std::int64_t most_sequences = 1'000'000;
+inline constexpr std::int64_t most_input_tokens = 100'000'000;
+inline constexpr std::int64_t most_output_tokens = 1'000'000;
+inline constexpr std::int64_t most_nodes = 10'000;
+
+/// Reads a scenario file (docs/formats.md). Keys that are missing have the defaults of `Scenario`;
+/// the cache has the type of the activations. A relative path of a model or machine is taken from
+/// the file's folder and made absolute. `layouts` may be missing: it is then empty.
+///
+/// @throws InputError with file and JSON pointer: unknown keys or names, sizes out of range,
+/// layouts
+///         that are no layouts or listed twice, a machine that cannot be read (when a layout leaves
+///         a degree open)
+[[nodiscard]] Scenario load_scenario(const std::filesystem::path& path);
+
+/// The same from text that was read already.
+/// @param folder  where relative paths start
+[[nodiscard]] Scenario parse_scenario(const JsonReader& file, const std::filesystem::path& folder);
+
+/// @throws InputError naming `where` and the known names
+[[nodiscard]] LaunchMode launch_mode_named(const std::string& name, const std::string& where);
+[[nodiscard]] RingOrder ring_order_named(const std::string& name, const std::string& where);
+
+/// The path of a model or machine that is no preset, absolute; a preset's name as it is. So a
+/// scenario means the same wherever it is stored.
+/// @param folder  where a relative path starts
+[[nodiscard]] std::string absolute_unless_preset(const std::string& name_or_path,
+                                                 bool is_model,
+                                                 const std::filesystem::path& folder);
+
+} // namespace decodesim

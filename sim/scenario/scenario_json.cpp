@@ -1,0 +1,49 @@
+#include "sim/scenario/scenario_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace decodesim {
+
+std::string to_string(LaunchMode mode) { return mode == LaunchMode::graph ? "graph" : "eager"; }
+
+std::string to_string(RingOrder order) {
+  return order == RingOrder::searched ? "searched" : "ranks";
+}
+
+nlohmann::ordered_json layout_to_json(const Layout& layout) {
+  nlohmann::ordered_json json;
+  json["tag"] = layout.tag();
+  json["strategy"] = layout.strategy;
+  json["tp"] = layout.tp;
+  json["pp"] = layout.pp;
+  json["dp"] = layout.dp;
+  json["schedule"] = layout.schedule;
+  json["micro_batches"] = layout.micro_batches;
+  json["prefetch"] = layout.prefetch;
+  json["stage_layers"] = layout.stage_layers;
+  return json;
+}
+
+nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
+  const Workload& workload = scenario.workload;
+  nlohmann::ordered_json json;
+  json["model"] = scenario.model;
+  json["machine"] = scenario.machine;
+  json["nodes"] = scenario.nodes;
+  json["batch_size"] = workload.batch_size;
+  json["isl"] = workload.input_tokens;
+  json["osl"] = workload.output_tokens;
+  json["dtype"] = to_string(workload.precision.weights);
+  json["kv_cache_dtype"] = to_string(workload.precision.kv_cache);
+  json["mapping"] = scenario.mapping;
+  json["collectives"] = to_string(scenario.collectives);
+  json["launch"] = to_string(scenario.launch);
+  json["ring_order"] = to_string(scenario.ring_order);
+  json["layouts"] = nlohmann::ordered_json::array();
+  for (const Layout& layout : scenario.layouts) {
+    json["layouts"].push_back(layout_to_json(layout));
+  }
+  return json;
+}
+
+} // namespace decodesim

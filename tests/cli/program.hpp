@@ -1,0 +1,32 @@
+#pragma once
+
+#include "sim/json_reader.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <cstdlib>
+#include <string>
+#include <sys/wait.h>
+
+namespace decodesim {
+
+/// How a program ended and what it wrote.
+struct Ended {
+  int code = -1; ///< exit code; -1 when a signal ended it
+  std::string out;
+  std::string err;
+};
+
+/// Runs a program with arguments as a shell would read them.
+inline Ended run_program(const std::string& program, const std::string& arguments) {
+  const TemporaryFolder folder;
+  const auto out = folder / "out";
+  const auto err = folder / "err";
+  const auto command = "NO_COLOR= '" + program + "' " + arguments + " > '" + out.string() +
+                       "' 2> '" + err.string() + "'";
+  const int status = std::system(command.c_str());
+  return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+          .out = read_text(out),
+          .err = read_text(err)};
+}
+
+} // namespace decodesim

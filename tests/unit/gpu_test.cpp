@@ -1,0 +1,286 @@
+#include "sim/data_files.hpp"
+#include "sim/device/gpu.hpp"
+#include "sim/json_reader.hpp"
+#include "sim/quantity_text.hpp"
+#include "sim/sourced_json.hpp"
+#include "tests/unit/input_file.hpp"
+
+#include <gtest/gtest.h>
+
+namespace decodesim {
+namespace {
+
+using namespace literals;
+
+JsonReader json_of(std::string_view text) { return JsonReader::parse(text, "f.json"); }
+
+template <class Read> std::string message_of(Read read, std::string_view text) {
+  try {
+    (void)read(json_of(text));
+  } catch (const InputError& problem) {
+    return problem.what();
+  }
+  return "no InputError";
+}
+
+// ----------------------------------------------------------------------------- sourced numbers
+
+TEST(SourcedNumber, KeepsValueKindAndSource) {
+  const auto number = read_bytes_per_second(json_of(
+      R"({"value": 4.8, "unit": "TB/s", "kind": "datasheet", "source": "H200 datasheet"})"));
+  EXPECT_DOUBLE_EQ(number.value.value(), 4.8e12);
+  EXPECT_EQ(number.kind, SourceKind::datasheet);
+  EXPECT_EQ(number.source, "H200 datasheet");
+}
+
+TEST(SourcedNumber, ConvertsEveryUnit) {
+  const auto in = [](auto read, const std::string& unit) {
+    return read(json_of(R"({"value": 2, "kind": "published", "source": "x", "unit": ")" + unit +
+                        "\"}"))
+        .value.value();
+  };
+  EXPECT_EQ(in(read_seconds, "s"), 2.0);
+  EXPECT_EQ(in(read_seconds, "ms"), 2e-3);
+  EXPECT_EQ(in(read_seconds, "us"), 2e-6);
+  EXPECT_EQ(in(read_seconds, "ns"), 2e-9);
+  EXPECT_EQ(in(read_bytes, "kB"), 2e3);
+  EXPECT_EQ(in(read_bytes, "TB"), 2e12);
+  EXPECT_EQ(in(read_bytes, "KiB"), 2048.0);
+  // 2 MiB is 2 x 2^20, 2 GiB is 2 x 2^30, 2 TiB is 2 x 2^40.
+  EXPECT_EQ(in(read_bytes, "MiB"), 2097152.0);
+  EXPECT_EQ(in(read_bytes, "GiB"), 2147483648.0);
+  EXPECT_EQ(in(read_bytes, "TiB"), 2199023255552.0);
+  EXPECT_EQ(in(read_bytes_per_second, "MB/s"), 2e6);
+  EXPECT_EQ(in(read_bytes_per_second, "GiB/s"), 2147483648.0);
+  // 2 Gbit/s is 2e9 / 8 B/s.
+  EXPECT_EQ(in(read_bytes_per_second, "Gbit/s"), 2.5e8);
+  EXPECT_EQ(in(read_bytes_per_second, "Mbit/s"), 2.5e5);
+  EXPECT_EQ(in(read_flop_per_second, "GFLOP/s"), 2e9);
+  EXPECT_EQ(in(read_flop_per_second, "TFLOP/s"), 2e12);
+  EXPECT_EQ(in(read_flop_per_second, "PFLOP/s"), 2e15);
+}
+
+TEST(SourcedNumber, IsTheNearestDouble) {
+  const auto number =
+      read_seconds(json_of(R"({"value": 0.11, "unit": "us", "kind": "published", "source": "x"})"));
+  EXPECT_EQ(number.value.value(), 1.1e-7);
+}
+
+TEST(SourcedNumber, RefusesAnUnknownUnit) {
+  EXPECT_EQ(
+      message_of(read_seconds, R"({"value": 1, "unit": "u", "kind": "assumed", "source": "x"})"),
+      "f.json: /unit: unit \"u\" is unknown; did you mean \"s\"? known: s, ms, us, ns");
+}
+
+TEST(SourcedNumber, RefusesTheUnitOfAnotherQuantity) {
+  EXPECT_EQ(message_of(read_flop_per_second,
+                       R"({"value": 1, "unit": "parsecs", "kind": "assumed", "source": "x"})"),
+            "f.json: /unit: unit \"parsecs\" is unknown; known: GFLOP/s, TFLOP/s, PFLOP/s");
+}
+
+TEST(SourcedNumber, RefusesAnUnknownKind) {
+  EXPECT_EQ(
+      message_of(read_seconds, R"({"value": 1, "unit": "s", "kind": "guessed", "source": "x"})"),
+      "f.json: /kind: kind \"guessed\" is unknown; known: datasheet, measured, published, "
+      "assumed");
+}
+
+TEST(SourcedNumber, RequiresItsSource) {
+  EXPECT_EQ(message_of(read_seconds, R"({"value": 1, "unit": "s", "kind": "datasheet"})"),
+            "f.json: /: has no \"source\"; it is required");
+  EXPECT_EQ(
+      message_of(read_seconds, R"({"value": 1, "unit": "s", "kind": "datasheet", "source": " "})"),
+      "f.json: /source: is empty; name the document that the value is from");
+  EXPECT_EQ(
+      message_of(read_seconds, R"({"value": 1, "unit": "s", "kind": "assumed", "source": ""})"),
+      "f.json: /source: is empty; give the reason for the assumption");
+}
+
+TEST(SourcedNumber, RefusesUnknownKeys) {
+  EXPECT_EQ(
+      message_of(read_seconds, R"({"value": 1, "units": "s", "kind": "assumed", "source": "x"})"),
+      "f.json: /: key \"units\" is unknown; did you mean \"unit\"? known: value, unit, kind, "
+      "source");
+}
+
+TEST(SourcedNumber, RefusesABareNumber) {
+  EXPECT_EQ(message_of(read_seconds, "5"), "f.json: /: is a number; an object is expected");
+}
+
+TEST(SourcedNumber, MayBeZeroOnlyWhenItIsATime) {
+  EXPECT_EQ(
+      message_of(read_seconds, R"({"value": 0, "unit": "us", "kind": "assumed", "source": "x"})"),
+      "no InputError");
+  EXPECT_EQ(message_of(read_bytes_per_second,
+                       R"({"value": 0, "unit": "GB/s", "kind": "assumed", "source": "x"})"),
+            "f.json: /value: is 0 B/s; from 1 kB/s to 1000 TB/s is expected");
+}
+
+TEST(SourcedNumber, IsWithinReason) {
+  const auto with_value = [](const std::string& value, const std::string& unit) {
+    return R"({"value": )" + value + R"(, "unit": ")" + unit +
+           R"(", "kind": "assumed", "source": "x"})";
+  };
+  EXPECT_EQ(message_of(read_seconds, with_value("-1", "us")),
+            "f.json: /value: is -1 us; from 0 s to 10 s is expected");
+  EXPECT_EQ(message_of(read_seconds, with_value("1e3", "s")),
+            "f.json: /value: is 1000 s; from 0 s to 10 s is expected");
+  EXPECT_EQ(message_of(read_bytes, with_value("2000", "TB")),
+            "f.json: /value: is 2000 TB; from 1 B to 1000 TB is expected");
+  EXPECT_EQ(message_of(read_ratio, with_value("1.5", "ratio")),
+            "f.json: /value: is 1.5; from 0.0001 to 1 is expected");
+  EXPECT_EQ(message_of(read_seconds, with_value("\"1\"", "us")),
+            "f.json: /value: is \"1\"; a finite number is expected");
+}
+
+TEST(QuantityText, UsesTheUnitThatPeopleUse) {
+  EXPECT_EQ(to_text(0.96_us), "960 ns");
+  EXPECT_EQ(to_text(7.96_us), "7.96 us");
+  EXPECT_EQ(to_text(Seconds{0.0}), "0 s");
+  EXPECT_EQ(to_text(2039.0_GBps), "2.039 TB/s");
+  EXPECT_EQ(to_text(300.0_GBps), "300 GB/s");
+  // 999.96 GB/s in four digits is 1000 GB/s, which is written 1 TB/s.
+  EXPECT_EQ(to_text(999.96_GBps), "1 TB/s");
+  EXPECT_EQ(to_text(312.0_TFLOPs), "312 TFLOP/s");
+  EXPECT_EQ(to_text(1.5_GiB), "1.611 GB");
+}
+
+// ----------------------------------------------------------------------------------- GPU files
+
+class GpuPreset : public testing::TestWithParam<std::string> {};
+
+TEST_P(GpuPreset, IsCompleteAndSourced) {
+  const auto gpu = find_gpu(GetParam(), "--gpu");
+  EXPECT_EQ(gpu.name, GetParam());
+  EXPECT_FALSE(gpu.summary.empty());
+  EXPECT_EQ(gpu.kernels.size(), 7u);
+  EXPECT_FALSE(gpu.memory_capacity.source.empty());
+  EXPECT_EQ(gpu.memory_bandwidth.kind, SourceKind::datasheet);
+  for (const auto& [type, peak] : gpu.peak) {
+    EXPECT_EQ(peak.kind, SourceKind::datasheet) << to_string(type);
+  }
+  for (const auto& [kernel_class, cost] : gpu.kernels) {
+    EXPECT_FALSE(cost.fixed.source.empty()) << to_string(kernel_class);
+    EXPECT_LT(cost.fixed.value, 20.0_us) << to_string(kernel_class);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         GpuPreset,
+                         testing::ValuesIn(data_file_names(DataKind::gpu)),
+                         [](const auto& preset_info) {
+                           auto name = preset_info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(GpuPresets, AreTheSixThatAreDocumented) {
+  const std::vector<std::string> expected{"a100-pcie-40g",
+                                          "a100-pcie-80g",
+                                          "a100-sxm4-40g",
+                                          "a100-sxm4-80g",
+                                          "h100-sxm5-80g",
+                                          "h200-sxm5-141g"};
+  EXPECT_EQ(data_file_names(DataKind::gpu), expected);
+}
+
+TEST(GpuPresets, HoldLlama70BInBf16OnOneH200ButNotOnAnA100) {
+  // 70.55e9 parameters of 2 bytes are 141.1 GB. An H200 reports 143,771 MiB = 150.8 GB; less the
+  // reserve of 1.5 GiB 149.1 GB are left.
+  const Bytes weights{2 * 70.55e9};
+  EXPECT_NEAR(find_gpu("h200-sxm5-141g", "").usable_memory().value(), 149.14e9, 0.01e9);
+  EXPECT_GT(find_gpu("h200-sxm5-141g", "").usable_memory(), weights);
+  EXPECT_LT(find_gpu("a100-sxm4-80g", "").usable_memory(), weights);
+}
+
+TEST(GpuPresets, GiveDensePeaks) {
+  const auto a100 = find_gpu("a100-sxm4-80g", "");
+  EXPECT_EQ(a100.peak.at(DataType::bf16).value, 312.0_TFLOPs);
+  EXPECT_EQ(a100.peak.at(DataType::int8).value, 624.0_TFLOPs);
+  EXPECT_FALSE(a100.peak.contains(DataType::fp8));
+  const auto h100 = find_gpu("h100-sxm5-80g", "");
+  EXPECT_EQ(h100.peak.at(DataType::bf16).value, 989.4_TFLOPs);
+  EXPECT_EQ(h100.peak.at(DataType::fp8).value, 1978.9_TFLOPs);
+}
+
+TEST(GpuFile, SuggestsTheNearestPreset) {
+  const InputFile unused{""};
+  EXPECT_EQ(unused.message_of([] { (void)find_gpu("h100-sxm-80g", "--gpu"); }),
+            "--gpu: GPU \"h100-sxm-80g\" is unknown; did you mean \"h100-sxm5-80g\"? known: "
+            "a100-pcie-40g, a100-pcie-80g, a100-sxm4-40g, a100-sxm4-80g, h100-sxm5-80g, "
+            "h200-sxm5-141g");
+}
+
+TEST(GpuFile, ThatIsMissingIsNamed) {
+  const InputFile unused{""};
+  EXPECT_EQ(unused.message_of([] { (void)find_gpu("/no/such/gpu.json", "--gpu"); }),
+            "/no/such/gpu.json: cannot be read; give a file that exists");
+}
+
+/// Text of a preset's file, to make mistakes in.
+std::string preset_text() { return read_text(find_data_file(DataKind::gpu, "a100-sxm4-80g")); }
+
+std::string message_after(std::string_view from, std::string_view to) {
+  const InputFile file{changed(preset_text(), from, to), "gpu.json"};
+  return file.message_of([&] { (void)load_gpu(file.path()); });
+}
+
+TEST(GpuFile, LoadsFromAPath) {
+  const InputFile file{preset_text(), "gpu.json"};
+  EXPECT_EQ(find_gpu(file.path().string(), "--gpu").name, "a100-sxm4-80g");
+}
+
+TEST(GpuFile, RefusesAnotherFormatVersion) {
+  EXPECT_EQ(message_after("\"format_version\": 1", "\"format_version\": 2"),
+            "gpu.json: /format_version: is 2; a whole number from 1 to 1 is expected");
+}
+
+TEST(GpuFile, RefusesUnknownKeys) {
+  EXPECT_EQ(
+      message_after("\"memory_reserve\"", "\"memory_reserv\""),
+      "gpu.json: /: key \"memory_reserv\" is unknown; did you mean \"memory_reserve\"? known: "
+      "format_version, name, summary, memory_capacity, memory_reserve, memory_bandwidth, "
+      "peak, eager_launch, graph_launch, kernels");
+}
+
+TEST(GpuFile, RefusesAReserveAboveTheCapacity) {
+  EXPECT_EQ(message_after("{\"value\": 1.5, \"unit\": \"GiB\"", "{\"value\": 90, \"unit\": \"GB\""),
+            "gpu.json: /memory_reserve: is 90 GB; less than the capacity of 85.9 GB is expected");
+}
+
+TEST(GpuFile, RequiresEveryKernelClass) {
+  EXPECT_EQ(message_after("\"sampling\"", "\"_sampling\""),
+            "gpu.json: /kernels: has no \"sampling\"; it is required");
+}
+
+TEST(GpuFile, RefusesAnUnknownKernelClass) {
+  EXPECT_EQ(message_after("\"gemm\"", "\"gem\""),
+            "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
+            "attention_decode, attention_prefill, norm, elementwise, embedding, sampling");
+}
+
+TEST(GpuFile, RequiresABf16Peak) {
+  EXPECT_EQ(
+      message_after("\"bf16\"", "\"_bf16\""),
+      "gpu.json: /peak: has no \"bf16\"; it is required: types without a peak are computed in "
+      "it");
+}
+
+TEST(GpuFile, RefusesAPeakOfATypeThatIsOnlyStored) {
+  EXPECT_EQ(message_after("\"int8\"", "\"int4\""),
+            "gpu.json: /peak/int4: is a peak for a type that nothing is computed in; int4 weights "
+            "are computed in bf16");
+}
+
+TEST(GpuFile, RefusesAnUnknownType) {
+  EXPECT_EQ(message_after("\"int8\"", "\"int9\""),
+            "gpu.json: /peak: data type \"int9\" is unknown; did you mean \"int8\"? known: fp32, "
+            "bf16, fp16, fp8, int8, int4");
+}
+
+TEST(KernelClassName, IsThatOfTheFiles) {
+  EXPECT_EQ(to_string(KernelClass::attention_decode), "attention_decode");
+}
+
+} // namespace
+} // namespace decodesim

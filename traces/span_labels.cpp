@@ -1,0 +1,143 @@
+#include "traces/span_labels.hpp"
+
+#include "traces/json_text.hpp"
+
+#include <algorithm>
+
+namespace decodesim {
+
+namespace {
+
+std::string_view name_of(RowFunction function) {
+  switch (function) {
+  case RowFunction::norm:
+    return "norm";
+  case RowFunction::qk_norm:
+    return "qk_norm";
+  case RowFunction::rotary:
+    return "rotary";
+  case RowFunction::cache_write:
+    return "cache_write";
+  case RowFunction::gated_activation:
+    return "gated_activation";
+  case RowFunction::activation:
+    return "activation";
+  case RowFunction::embedding:
+    return "embedding";
+  case RowFunction::sampling:
+    return "sampling";
+  }
+  return "?";
+}
+
+void append(std::string& out, std::string_view key, std::string_view value) {
+  out += ",\"";
+  out += key;
+  out += "\":";
+  append_json_string(out, value);
+}
+
+void append(std::string& out, std::string_view key, Bytes value) {
+  out += ",\"";
+  out += key;
+  out += "\":";
+  append_json_number(out, value.value());
+}
+
+struct AppendWork {
+  std::string& out;
+
+  void operator()(const Gemm& gemm) const {
+    append(out, "kind", "gemm");
+    append(out,
+           "shape",
+           "m=" + std::to_string(gemm.m) + " n=" + std::to_string(gemm.n) +
+               " k=" + std::to_string(gemm.k));
+    append(out, "type", to_string(gemm.weights));
+  }
+
+  void operator()(const Attention& attention) const {
+    append(out, "kind", "attention");
+    append(out,
+           "shape",
+           "sequences=" + std::to_string(attention.sequences) +
+               " query_tokens=" + std::to_string(attention.query_tokens) + " heads=" +
+               std::to_string(attention.heads) + " kv_heads=" + std::to_string(attention.kv_heads) +
+               " head_size=" + std::to_string(attention.head_size));
+    append(out, "type", to_string(attention.kv_cache));
+  }
+
+  void operator()(const RowKernel& kernel) const {
+    append(out, "kind", name_of(kernel.function));
+    append(out,
+           "shape",
+           "rows=" + std::to_string(kernel.rows) + " read=" + std::to_string(kernel.read_columns) +
+               " write=" + std::to_string(kernel.write_columns));
+    append(out, "type", to_string(kernel.type));
+  }
+
+  void operator()(const Kernel& kernel) const { std::visit(*this, kernel); }
+
+  void operator()(const Collective& collective) const {
+    append(out, "kind", to_string(collective.kind));
+    append(out, "axis", collective.axis);
+    append(out, "bytes", collective.total_bytes);
+  }
+
+  void operator()(const PointToPoint& group) const {
+    Bytes bytes;
+    std::string directions;
+    std::string axes;
+    const auto add = [](std::string& list, std::string_view one) {
+      if (list.find(one) == std::string::npos) {
+        list.append(list.empty() ? "" : "+").append(one);
+      }
+    };
+    for (const Message& message : group.messages) {
+      bytes += message.bytes;
+      add(directions, message.direction == Message::Direction::send ? "send" : "receive");
+      add(axes, message.axis);
+    }
+    append(out, "kind", directions);
+    append(out, "axis", axes);
+    append(out, "bytes", bytes);
+  }
+};
+
+} // namespace
+
+SpanLabels::SpanLabels(const Plan& plan, Describe describe) : plan_{plan}, describe_{describe} {
+  for (const Program& program : plan.programs) {
+    auto& parts = labels_.emplace_back();
+    for (const Part part : {Part::prologue, Part::body, Part::epilogue}) {
+      parts[static_cast<std::size_t>(part)].resize(program.part(part).size());
+    }
+  }
+}
+
+const std::string& SpanLabels::of(const Span& span) {
+  const auto rank = static_cast<std::size_t>(span.rank);
+  const auto program = static_cast<std::size_t>(plan_.program_of_rank[rank]);
+  const auto operation = static_cast<std::size_t>(span.operation);
+  auto& label = labels_[program][static_cast<std::size_t>(span.part)][operation]
+                       [static_cast<std::size_t>(span.kind)];
+  if (!label) {
+    label = describe_(plan_.programs[program].part(span.part)[operation], span.part, span.kind);
+  }
+  return *label;
+}
+
+void append_work_arguments(std::string& out, const Operation& operation) {
+  std::visit(AppendWork{out}, operation.work);
+}
+
+void append_context_argument(std::string& out, const Operation& operation, int step) {
+  const Kernel* kernel = as_kernel(operation);
+  const Attention* attention = kernel == nullptr ? nullptr : std::get_if<Attention>(kernel);
+  if (attention != nullptr) {
+    out += ",\"context_tokens\":";
+    append_json_number(out, attention->context_at({std::max(step, 0)}));
+  }
+}
+
+} // namespace decodesim
