@@ -148,7 +148,8 @@ private:
       return;
     }
     const auto stream = builder.stream("receive");
-    const auto tokens = builder.activation("tokens", {pass.sequences}, DataType::fp32);
+    const auto tokens =
+        builder.activation(per_micro_batch("tokens", pass), {pass.sequences}, DataType::fp32);
     builder.messages(
         stream,
         "receive.tokens",
@@ -182,7 +183,7 @@ private:
     const auto stream = builder.stream("receive");
     const auto type = workload_.precision.activations();
     builder.hidden = builder.activation(
-        "received.m" + std::to_string(pass.micro_batch), {pass.tokens(), model_.hidden_size}, type);
+        per_micro_batch("received", pass), {pass.tokens(), model_.hidden_size}, type);
     builder.messages(
         stream,
         "receive.hidden",
@@ -202,7 +203,8 @@ private:
     builder.record(0, done);
     builder.wait(stream, done);
     if (stage.last()) {
-      const auto sampled = builder.activation("sampled", {pass.sequences}, DataType::fp32);
+      const auto sampled =
+          builder.activation(per_micro_batch("sampled", pass), {pass.sequences}, DataType::fp32);
       builder.messages(stream,
                        "send.tokens",
                        {{message(Message::Direction::send, 0, "tokens", token_bytes(pass))}},
@@ -225,6 +227,18 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
     if (degree < 1) {
       refuse(std::string{name} + " = " + std::to_string(degree) + "; at least 1 is needed");
     }
+  }
+  for (const auto& [count, what] :
+       {std::pair<std::int64_t, const char*>{workload.batch_size, "sequences"},
+        {workload.input_tokens, "input tokens"},
+        {workload.output_tokens, "output tokens"}}) {
+    if (count < 1) {
+      refuse("the workload has " + std::to_string(count) + " " + what + "; at least 1 is needed");
+    }
+  }
+  if (layout.micro_batches < 0) {
+    refuse("micro-batches = " + std::to_string(layout.micro_batches) +
+           "; at least 1 is needed, or 0 for the schedule's default");
   }
   const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
   const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();

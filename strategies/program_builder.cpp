@@ -5,6 +5,10 @@
 
 namespace decodesim {
 
+std::string per_micro_batch(const char* name, const Pass& pass) {
+  return std::string{name} + ".m" + std::to_string(pass.micro_batch);
+}
+
 ProgramBuilder::ProgramBuilder(const Model& model,
                                const Layout& layout,
                                Precision precision,

@@ -33,6 +33,10 @@ struct Pass {
   [[nodiscard]] std::int64_t tokens() const { return sequences * query_tokens; }
 };
 
+/// Name of an activation that each micro-batch has its own of ("tokens.m0"): one that is sent or
+/// received, since messages of a micro-batch run beside the computation of others.
+[[nodiscard]] std::string per_micro_batch(const char* name, const Pass& pass);
+
 /// Collects the program of one role in the order in which its host enqueues it.
 class ProgramBuilder {
 public:

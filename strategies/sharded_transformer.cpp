@@ -43,6 +43,13 @@ activation(ProgramBuilder& builder, const char* name, std::int64_t rows, std::in
   return builder.activation(name, {rows, columns}, builder.precision().activations());
 }
 
+/// Hidden states of a micro-batch: a pipeline sends them on while the next micro-batch is computed.
+BufferId hidden_states(ProgramBuilder& builder, const Pass& pass) {
+  return builder.activation(per_micro_batch("hidden", pass),
+                            {pass.tokens(), builder.model().hidden_size},
+                            builder.precision().activations());
+}
+
 /// The norm before a block: adds the block's input to the residual stream and normalises it.
 BufferId norm_kernel(
     ProgramBuilder& builder, const Pass& pass, const char* name, int layer, BufferId weights) {
@@ -153,8 +160,9 @@ void embedding_kernels(ProgramBuilder& builder,
   const auto& model = builder.model();
   const std::int64_t hidden = model.hidden_size;
   const bool learned = model.position == PositionKind::learned;
-  const auto tokens = builder.activation("tokens", {pass.tokens()}, DataType::fp32);
-  builder.hidden = activation(builder, "hidden", pass.tokens(), hidden);
+  const auto tokens =
+      builder.activation(per_micro_batch("tokens", pass), {pass.tokens()}, DataType::fp32);
+  builder.hidden = hidden_states(builder, pass);
   std::vector<BufferId> reads{tokens, weights("embedding")};
   if (learned) {
     reads.push_back(weights("positions"));
@@ -219,7 +227,7 @@ void attention_kernels(ProgramBuilder& builder,
                            .kv_cache = builder.precision().kv_cache,
                            .activations = builder.precision().activations()},
                  {.layer = layer, .reads = {qkv, cache}, .writes = {attended}});
-  builder.hidden = activation(builder, "hidden", tokens, hidden);
+  builder.hidden = hidden_states(builder, pass);
   builder.kernel("o_proj",
                  gemm(builder, tokens, hidden, q, model.attention_output_bias),
                  {.layer = layer,
@@ -253,7 +261,7 @@ void ffn_kernels(ProgramBuilder& builder,
                  into,
                  shard.ffn),
       {.layer = layer, .reads = {raised}, .writes = {activated}});
-  builder.hidden = activation(builder, "hidden", tokens, hidden);
+  builder.hidden = hidden_states(builder, pass);
   builder.kernel("down_proj",
                  gemm(builder, tokens, hidden, shard.ffn, model.ffn_bias),
                  {.layer = layer,
@@ -286,7 +294,8 @@ void head_kernels(ProgramBuilder& builder,
 }
 
 void sampling_kernel(ProgramBuilder& builder, const Pass& pass, BufferId logits) {
-  const auto sampled = builder.activation("sampled", {pass.sequences}, DataType::fp32);
+  const auto sampled =
+      builder.activation(per_micro_batch("sampled", pass), {pass.sequences}, DataType::fp32);
   builder.kernel(
       "sampling",
       row_kernel(

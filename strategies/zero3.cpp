@@ -31,7 +31,7 @@ public:
     }
     declare_cache(builder, shard_of(builder), sequences, tokens);
     const auto units = unit_bytes(builder);
-    Bytes largest;
+    Bytes largest = builder.stage().last() ? head_bytes(builder) : Bytes{};
     for (const auto& [name, bytes] : units) {
       builder.weights(name + ".shard",
                       {static_cast<std::int64_t>(std::ceil(bytes.value() / builder.layout().dp))},
@@ -104,6 +104,11 @@ private:
         builder.precision());
   }
 
+  static Bytes final_norm_bytes(const ProgramBuilder& builder) {
+    return weight_bytes({.linear = 0, .other = final_norm_parameters(builder.model())},
+                        builder.precision());
+  }
+
   static std::vector<std::pair<std::string, Bytes>> unit_bytes(const ProgramBuilder& builder) {
     const auto& stage = builder.stage();
     std::vector<std::pair<std::string, Bytes>> units;
@@ -113,9 +118,10 @@ private:
     for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
       units.emplace_back("L" + std::to_string(layer), layer_bytes(builder));
     }
-    const bool tied_here = builder.model().tied_embeddings && stage.first();
-    if (stage.last() && !tied_here) {
-      units.emplace_back("head", head_bytes(builder));
+    if (stage.last()) {
+      // A tied table is kept once, with the embedding; it is gathered again for the head.
+      const bool tied_here = builder.model().tied_embeddings && stage.first();
+      units.emplace_back("head", tied_here ? final_norm_bytes(builder) : head_bytes(builder));
     }
     return units;
   }

@@ -300,13 +300,105 @@ CriticalPath critical_path(const Plan& plan, const OperationTimes& times) {
   return Playback{plan, plan.decode_steps, times}.run();
 }
 
+namespace {
+
+/// Where one rank uses communicators: only one stream may use each, since two streams can reach it
+/// in either order.
+class CommunicatorUse {
+public:
+  CommunicatorUse(const Plan& plan, const Program& program) : plan_{plan}, program_{program} {}
+
+  void check() {
+    for (const auto part : parts) {
+      for (const auto& op : program_.part(part)) {
+        if (const auto* collective = as_collective(op)) {
+          claim({collective->axis, "", -1, false}, op);
+        } else if (const auto* messages = as_point_to_point(op)) {
+          for (const auto& one : messages->messages) {
+            claim({one.axis, one.channel, one.peer, one.direction == Message::Direction::send}, op);
+          }
+        }
+      }
+    }
+  }
+
+private:
+  using End = std::tuple<std::string, std::string, int, bool>; // axis, channel, peer, sends
+
+  const Plan& plan_;
+  const Program& program_;
+  std::map<End, const Operation*> first_use_;
+
+  void claim(const End& end, const Operation& op) {
+    const auto* other = first_use_.try_emplace(end, &op).first->second;
+    if (other->stream == op.stream) {
+      return;
+    }
+    const auto on_stream = [this](const Operation& one) {
+      return one.name + " on stream " + program_.streams[static_cast<std::size_t>(one.stream)];
+    };
+    throw SimulationError{"plan " + plan_.layout +
+                          ": one communicator is used by two streams, so its order is open: axis " +
+                          std::get<0>(end) + ", role \"" + program_.role +
+                          "\": " + on_stream(*other) + " and " + on_stream(op)};
+  }
+};
+
+/// What a decode step sends it must receive: else the number of steps decides whether a plan ends.
+void check_balance(const Plan& plan) {
+  struct Count {
+    int sends = 0;
+    int receives = 0;
+  };
+
+  std::map<std::tuple<std::string, std::string, int, int>, Count> counts;
+  for (int rank = 0; rank < plan.ranks(); ++rank) {
+    for (const auto& op : plan.program(rank).body) {
+      const auto* messages = as_point_to_point(op);
+      if (messages == nullptr) {
+        continue;
+      }
+      for (const auto& one : messages->messages) {
+        const auto& members = plan.group(one.axis, rank);
+        if (one.peer < 0 || one.peer >= static_cast<int>(members.size())) {
+          continue; // said by the playback, with the operation's name
+        }
+        const int peer = members[static_cast<std::size_t>(one.peer)];
+        if (one.direction == Message::Direction::send) {
+          ++counts[{one.axis, one.channel, rank, peer}].sends;
+        } else {
+          ++counts[{one.axis, one.channel, peer, rank}].receives;
+        }
+      }
+    }
+  }
+  for (const auto& [channel, count] : counts) {
+    if (count.sends != count.receives) {
+      throw SimulationError{"plan " + plan.layout + ": channel " + std::get<1>(channel) +
+                            " of axis " + std::get<0>(channel) + " from rank " +
+                            std::to_string(std::get<2>(channel)) + " to rank " +
+                            std::to_string(std::get<3>(channel)) + " has " +
+                            std::to_string(count.sends) + " sends and " +
+                            std::to_string(count.receives) + " receives a step"};
+    }
+  }
+}
+
+} // namespace
+
 void check(const Plan& plan) {
+  for (const auto& program : plan.programs) {
+    CommunicatorUse{plan, program}.check();
+  }
   // Steps are alike, so that three show every way in which one can hang on the next.
   const OperationTimes free{
       .kernel = [](int, const Kernel&, StepContext) { return Seconds{}; },
       .collective = [](const Collective&, const std::vector<int>&) { return Seconds{}; },
       .message = [](int, int, Bytes) { return Seconds{}; }};
   (void)Playback{plan, std::min(plan.decode_steps, 3), free}.run();
+  if (plan.decode_steps > 0) {
+    check_balance(plan);
+  }
 }
 
 } // namespace decodesim

@@ -77,8 +77,8 @@ struct Plan {
 };
 
 /// Proves that the plan can finish whatever the timing: every communicator sees one sequence of
-/// equal collectives on all its members, every send has its receive of the same size, and nothing
-/// waits in a circle.
+/// equal collectives on all its members and is used by one stream of each, every send has its
+/// receive of the same size in the same step, and nothing waits in a circle.
 /// @throws SimulationError naming the operations that disagree or hang
 void check(const Plan& plan);
 
