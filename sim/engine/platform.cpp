@@ -23,34 +23,32 @@ std::uint64_t scaled(Bytes bytes) {
   return static_cast<std::uint64_t>(std::llround(std::max(1.0, bytes.value() * byte_scale)));
 }
 
-/// SimGrid's engine is one per process and never goes away; later platforms join its clock.
-sg4::Engine& engine() {
-  static sg4::Engine* const only = [] {
-    // Results never go to the log, and plans that would hang are refused before.
-    xbt_log_control_set("root.thres:critical");
-    int argc = 1;
-    static char name[] = "decodesim";
-    static char* argv[] = {name, nullptr};
-    auto* made = new sg4::Engine{&argc, argv};
+/// SimGrid allows one engine at a time, and seals its platform when it runs: each Platform has an
+/// engine of its own. The clock goes on from one to the next.
+std::unique_ptr<sg4::Engine> make_engine() {
+  // Results never go to the log, and plans that would hang are refused before.
+  xbt_log_control_set("root.thres:critical");
+  int argc = 1;
+  static char name[] = "decodesim";
+  static char* argv[] = {name, nullptr};
+  auto engine = std::make_unique<sg4::Engine>(&argc, argv);
+  // Settings outlive the engine, and the models cannot be set again.
+  static const bool configured = [] {
     sg4::Engine::set_config("network/model:CM02");
     sg4::Engine::set_config("network/TCP-gamma:0");
     sg4::Engine::set_config("network/crosstraffic:0");
     sg4::Engine::set_config("surf/precision:1e-12");
-    return made;
+    return true;
   }();
-  return *only;
-}
-
-int next_platform_number() {
-  static int number = 0;
-  return number++;
+  (void)configured;
+  return engine;
 }
 
 } // namespace
 
 struct Platform::Impl {
-  std::string prefix; ///< makes names unique among the platforms of a process
-  sg4::NetZone* root = nullptr;
+  std::unique_ptr<sg4::Engine> engine = make_engine();
+  sg4::NetZone* root = sg4::create_full_zone("root");
   std::vector<sg4::Host*> hosts;
   std::vector<sg4::Link*> links;    ///< by LinkDirection, made on first use
   std::vector<sg4::Link*> memories; ///< by GPU, made on first use
@@ -58,13 +56,6 @@ struct Platform::Impl {
 };
 
 Platform::Platform(const Machine& machine) : machine_{machine}, impl_{std::make_unique<Impl>()} {
-  auto& e = engine();
-  impl_->prefix = "p" + std::to_string(next_platform_number()) + ".";
-  if (e.get_netzone_root() == nullptr) {
-    impl_->root = sg4::create_full_zone("root");
-  } else {
-    impl_->root = sg4::create_full_zone(impl_->prefix + "zone")->set_parent(e.get_netzone_root());
-  }
   impl_->hosts.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
   impl_->links.resize(2 * machine.links.size(), nullptr);
   impl_->memories.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
@@ -75,7 +66,7 @@ Platform::~Platform() = default;
 sg4::Host* Platform::host(int gpu) {
   auto& host = impl_->hosts[static_cast<std::size_t>(gpu)];
   if (host == nullptr) {
-    host = impl_->root->create_host(impl_->prefix + "gpu" + std::to_string(gpu), 1.0)->seal();
+    host = impl_->root->create_host("gpu" + std::to_string(gpu), 1.0)->seal();
   }
   return host;
 }
@@ -84,9 +75,7 @@ sg4::Link* Platform::link(LinkDirection direction) {
   auto& link = impl_->links[static_cast<std::size_t>(direction)];
   if (link == nullptr) {
     const auto bandwidth = machine_.link(direction).bandwidth.value.value();
-    link = impl_->root
-               ->create_link(impl_->prefix + "link" + std::to_string(direction),
-                             bandwidth * byte_scale)
+    link = impl_->root->create_link("link" + std::to_string(direction), bandwidth * byte_scale)
                ->set_latency(0.0)
                ->seal();
   }
@@ -97,7 +86,7 @@ sg4::Link* Platform::memory(int gpu) {
   auto& link = impl_->memories[static_cast<std::size_t>(gpu)];
   if (link == nullptr) {
     link = impl_->root
-               ->create_link(impl_->prefix + "memory" + std::to_string(gpu),
+               ->create_link("memory" + std::to_string(gpu),
                              machine_.gpu.memory_bandwidth.value.value() * byte_scale)
                ->set_latency(0.0)
                ->seal();
@@ -107,10 +96,10 @@ sg4::Link* Platform::memory(int gpu) {
 
 RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
   const auto number = std::to_string(routes_.size());
-  auto* zone = sg4::create_full_zone(impl_->prefix + "route" + number)->set_parent(impl_->root);
+  auto* zone = sg4::create_full_zone("route" + number)->set_parent(impl_->root);
   Route route;
-  route.from = zone->create_host(impl_->prefix + "from" + number, 1.0)->seal();
-  route.to = zone->create_host(impl_->prefix + "to" + number, 1.0)->seal();
+  route.from = zone->create_host("from" + number, 1.0)->seal();
+  route.to = zone->create_host("to" + number, 1.0)->seal();
   route.cap = cap;
   std::vector<sg4::LinkInRoute> in_route;
   if (cap != nullptr) {
@@ -142,12 +131,10 @@ RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpu
   sg4::Link* cap_link = nullptr;
   if (flow.cap) {
     // A FATPIPE link gives each flow its whole bandwidth: a cap, not a shared resource.
-    cap_link =
-        impl_->root
-            ->create_link(impl_->prefix + "cap" + std::to_string(routes_.size()), cap * byte_scale)
-            ->set_sharing_policy(sg4::Link::SharingPolicy::FATPIPE)
-            ->set_latency(0.0)
-            ->seal();
+    cap_link = impl_->root->create_link("cap" + std::to_string(routes_.size()), cap * byte_scale)
+                   ->set_sharing_policy(sg4::Link::SharingPolicy::FATPIPE)
+                   ->set_latency(0.0)
+                   ->seal();
   }
   entry->second = add(links, cap_link);
   return entry->second;
@@ -155,7 +142,7 @@ RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpu
 
 RouteId Platform::add_kernel_route(int gpu) {
   auto* cap = impl_->root
-                  ->create_link(impl_->prefix + "kernel" + std::to_string(gpu),
+                  ->create_link("kernel" + std::to_string(gpu),
                                 machine_.gpu.memory_bandwidth.value.value() * byte_scale)
                   ->set_sharing_policy(sg4::Link::SharingPolicy::FATPIPE)
                   ->set_latency(0.0)

@@ -25,6 +25,8 @@ using RouteId = int;
 /// share a link by the inverse of the routes' latencies; latencies are slept by the caller. Then
 /// flows share links max-min fairly, and a flow alone takes exactly bytes / bandwidth.
 ///
+/// One may exist at a time, since SimGrid has one engine; another may follow.
+///
 /// Use: construct, add_route() for every route that will be needed, seal(), then start flows.
 class Platform {
 public:
