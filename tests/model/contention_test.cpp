@@ -194,6 +194,23 @@ TEST(Ring, ThatCrossesTheSocketsOnceBeatsOneThatAlternates) {
   EXPECT_SAME(marginal_all_reduce(machine, alternating, RingOrder::searched), 17.5e-3);
 }
 
+// A broadcast is a chain from its root, rank 0, whatever ring was found: the far GPUs 0 and 2 are
+// joined by a link of 1 GB/s that only the way back to the root would use.
+TEST(Ring, OfABroadcastStartsAtItsRoot) {
+  MachineSketch sketch;
+  sketch.vertices = {{"gpu0", "gpu"}, {"gpu1", "gpu"}, {"gpu2", "gpu"}};
+  sketch.links = {{"gpu0", "gpu1", "nvlink", 100, 0},
+                  {"gpu1", "gpu2", "nvlink", 100, 0},
+                  {"gpu2", "gpu0", "nvlink", 1, 0}};
+  const auto machine = sketch.machine();
+  const auto one = program({collective_op("c", CollectiveKind::broadcast, 1e6)});
+  const auto result = simulate(hand_plan({one, one, one}), machine, {1, 2, 0});
+  for (const auto& link : result.links) {
+    EXPECT_NE(link.name, "gpu0->gpu1") << "a chain from gpu1 does not enter gpu1";
+    EXPECT_NE(link.name, "gpu2->gpu1") << "a chain from gpu1 does not enter gpu1";
+  }
+}
+
 // Four GPUs in each of two servers of eight, or eight of one.
 TEST(TensorParallel, AcrossTwoServersIsSlowerThanInsideOne) {
   const auto plan = build_plan(small_model(), tp_layout(8), workload(8, 64, 4));
