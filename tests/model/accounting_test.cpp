@@ -138,6 +138,18 @@ TEST(GpuTime, OfAnIdleReplicaIsABubble) {
 // ---------------------------------------------------------------------------------------
 // samples
 
+// The token is out when the sampling kernel ends, 20 us, although the stream
+// goes on for 30 us.
+TEST(StepEnd, IsTheEndOfTheSamplingKernel) {
+  auto one =
+      program({sampling(kernel_op("sampling", 20e6)), kernel_op("more", 30e6)});
+  EXPECT_SAME(simulate(hand_plan({one}), two_round_gpus(), {0}).end_s, 20 * us);
+  // A rank with several streams sleeps through its kernels in one go.
+  one.streams.emplace_back("other");
+  one.body.push_back(kernel_op("beside", 1e6, 1));
+  EXPECT_SAME(simulate(hand_plan({one}), two_round_gpus(), {0}).end_s, 20 * us);
+}
+
 // --------------------------------------------------------------------------------------
 // timeline
 

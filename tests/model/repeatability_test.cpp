@@ -190,3 +190,25 @@ TEST(Simulate, RefusesAPlanThatHangsBeforeItRuns) {
   const auto plan = hand_plan({program({message_op("hungry", {receive_from(1, 4)})}), program({})});
   EXPECT_THROW((void)simulate(plan, two_gpus(100, 1).machine(), first_gpus(2)), SimulationError);
 }
+
+// Streams that wait for different records of one event, and wake at the same instant.
+TEST(Player, WakesManyStreamsThatWaitForOneEvent) {
+  std::vector<Operation> body;
+  std::vector<std::string> streams{"compute"};
+  for (int i = 0; i < 3; ++i) {
+    body.push_back(recording(kernel_op("k", 10e6), {0}));
+    for (int j = 1; j <= 12; ++j) {
+      body.push_back(after(kernel_op("w", 10e6, j), {0}));
+      body.push_back(after(kernel_op("v", 0, j), {0}));
+    }
+  }
+  for (int j = 1; j <= 12; ++j) {
+    streams.push_back("s" + std::to_string(j));
+  }
+  body.push_back(sampling(after(kernel_op("end", 10e6), {0})));
+  auto sketch = two_gpus(100, 1);
+  sketch.gpu = round_gpu(1.0);
+  // 3 x 10 us, then the last kernel.
+  EXPECT_SAME(simulate(hand_plan({program(body, streams, 1)}), sketch.machine(), {0}).end_s,
+              40 * us);
+}
