@@ -32,6 +32,9 @@ const std::vector<int>& Communication::members(const GroupAxis& axis, int group)
       gpus = find_ring(machine_, routes_, gpus);
       std::transform(
           gpus.begin(), gpus.end(), order.begin(), [&](int one) { return rank_on.at(one); });
+      // The root of a broadcast is the group's first rank, wherever the ring was found to begin.
+      const int root = axis.groups[static_cast<std::size_t>(group)].front();
+      std::rotate(order.begin(), std::find(order.begin(), order.end(), root), order.end());
     }
   }
   return order;

@@ -296,12 +296,18 @@ void Player::finish(Stream& stream, const IndexedOperation& entry) {
   for (const auto id : op.records) {
     auto& event = rank.events[static_cast<std::size_t>(id)];
     ++event.count;
-    for (auto& [count, waiting] : event.waiting) {
-      if (waiting != nullptr && event.count >= count) {
-        unblock(*std::exchange(waiting, nullptr));
+    // Other streams run while one is woken, and may begin to wait for this event.
+    std::vector<Stream*> reached;
+    std::erase_if(event.waiting, [&](const auto& one) {
+      if (event.count < one.first) {
+        return false;
       }
+      reached.push_back(one.second);
+      return true;
+    });
+    for (auto* waiting : reached) {
+      unblock(*waiting);
     }
-    std::erase_if(event.waiting, [](const auto& one) { return one.second == nullptr; });
   }
   if (!op.samples) {
     return;
@@ -359,7 +365,10 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
   const bool launched_together = options_.launch == LaunchMode::graph && stream.part == Part::body;
   std::size_t last = first + 1; // one past the run
   if (launched_together) {
-    while (last < operations.size() && operations[last - 1].operation->records.empty() &&
+    const auto seen_by_others = [](const Operation& op) {
+      return !op.records.empty() || op.samples;
+    };
+    while (last < operations.size() && !seen_by_others(*operations[last - 1].operation) &&
            operations[last].needs.empty() && as_kernel(*operations[last].operation) != nullptr) {
       ++last;
     }
@@ -385,7 +394,8 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
     }
     const double from = clock();
     rank.kernel_asleep = true;
-    const bool undisturbed = rank.interrupt->acquire_timeout(left);
+    // SimGrid takes a timeout of 0 for none.
+    const bool undisturbed = left <= 0 || rank.interrupt->acquire_timeout(left);
     rank.kernel_asleep = false;
     const double until = undisturbed ? from + left : clock();
     double reached = from;

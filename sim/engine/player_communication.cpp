@@ -186,6 +186,9 @@ void Player::fill_link_samples() {
 
   std::map<LinkDirection, std::vector<Change>> changes;
   for (const auto& record : flow_records_) {
+    if (record.end <= record.start) {
+      continue; // too short for the clock
+    }
     const double rate = record.flow->bytes.value() / (record.end - record.start);
     for (const auto link : record.flow->links) {
       const double share = rate / machine_.link(link).bandwidth.value.value();
