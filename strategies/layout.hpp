@@ -16,7 +16,7 @@ struct Layout {
   int micro_batches = 0;          ///< per replica; 0 = the schedule's default
   bool prefetch = false;          ///< zero3: gather the next layer while this one computes
   /// Layers of each stage ("20,20,20,20"); empty = as equal as possible, early stages first.
-  std::vector<int> stage_layers;
+  std::vector<int> stage_layers = {};
 
   [[nodiscard]] int ranks() const { return tp * pp * dp; }
 

@@ -37,20 +37,22 @@ origin(const Flag& flag, const std::string& name, const Flag& file, const std::s
 }
 
 Scenario read(const ScenarioFlags& flags) {
+  const MachineChoice choice{
+      .machine = flags.machine,
+      .nodes = flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)}
+                           : std::nullopt};
   Scenario scenario;
   if (flags.file) {
-    scenario = load_scenario(*flags.file);
+    scenario = load_scenario(*flags.file, choice);
   }
+  scenario.machine = choice.machine.value_or(scenario.machine);
+  scenario.nodes = choice.nodes.value_or(scenario.nodes);
   if (flags.model) {
     scenario.model = *flags.model;
-  }
-  if (flags.machine) {
-    scenario.machine = *flags.machine;
   }
   if (scenario.model.empty() && !flags.model) {
     throw UsageError{"--model is required"};
   }
-  scenario.nodes = as_int(flags.nodes, "--nodes", most_nodes, scenario.nodes);
   auto& workload = scenario.workload;
   workload.batch_size =
       as_int(flags.batch_size, "--batch-size", most_sequences, workload.batch_size);

@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 namespace decodesim {
 
 /// Keeps account of how one GPU spends its time.
 ///
 /// A rank with one stream adds stretches one after another; a rank whose streams overlap reports
-/// when each state begins and ends, and at each instant the first of compute, transfer, waiting,
-/// bubble that some stream is in counts. What nothing claims is `other`.
+/// when each state begins and ends, and at each instant the first of compute, launch (a kernel
+/// whose data is there waits for the host), transfer, waiting, bubble that some stream is in
+/// counts. Launch and what nothing claims is `other`.
 class GpuClock {
 public:
   /// One stream: the stretch was all of one kind.
@@ -20,8 +22,18 @@ public:
   /// Overlapping streams: from `now` on, `delta` more streams are in the state.
   void change(double now, SpanKind kind, int delta) {
     settle(now);
+    const bool was_bubble = state() == slot(SpanKind::bubble);
     active_[slot(kind)] += delta;
+    const bool is_bubble = state() == slot(SpanKind::bubble);
+    if (is_bubble && !was_bubble) {
+      bubble_since_ = now;
+    } else if (was_bubble && !is_bubble && on_bubble) {
+      on_bubble(bubble_since_, now);
+    }
   }
+
+  /// Called at the end of each bubble of a rank with overlapping streams; may be empty.
+  std::function<void(double start, double end)> on_bubble;
 
   void open_window(double now) {
     settle(now);
@@ -45,21 +57,33 @@ public:
 private:
   static std::size_t slot(SpanKind kind) { return static_cast<std::size_t>(kind); }
 
-  void settle(double now) {
-    for (std::size_t state = 0; state < 4; ++state) {
-      if (active_[state] > 0) {
-        sum_[state] += now - settled_;
-        break;
+  /// The state that counts: the first that some stream is in; one past the last when none is.
+  [[nodiscard]] std::size_t state() const {
+    for (const auto kind : {SpanKind::compute,
+                            SpanKind::launch,
+                            SpanKind::transfer,
+                            SpanKind::waiting,
+                            SpanKind::bubble}) {
+      if (active_[slot(kind)] > 0) {
+        return slot(kind);
       }
     }
+    return none;
+  }
+
+  void settle(double now) {
+    sum_[state()] += now - settled_;
     settled_ = now;
   }
 
-  std::array<double, 5> sum_{};
-  std::array<double, 5> at_open_{};
+  static constexpr std::size_t none = 5;
+
+  std::array<double, 6> sum_{};
+  std::array<double, 6> at_open_{};
   std::array<int, 5> active_{};
   double settled_ = 0;
   double opened_ = 0;
+  double bubble_since_ = 0;
   GpuTime window_;
 };
 

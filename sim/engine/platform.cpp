@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 #include <tuple>
+#include <utility>
 
 namespace sg4 = simgrid::s4u;
 
@@ -23,24 +24,29 @@ std::uint64_t scaled(Bytes bytes) {
   return static_cast<std::uint64_t>(std::llround(std::max(1.0, bytes.value() * byte_scale)));
 }
 
-/// SimGrid allows one engine at a time, and seals its platform when it runs: each Platform has an
-/// engine of its own. The clock goes on from one to the next.
+/// SimGrid's engine is one per process at a time. A platform cannot be added to one that has run,
+/// so each has its own; the clock goes on from where the last one stopped.
 std::unique_ptr<sg4::Engine> make_engine() {
   // Results never go to the log, and plans that would hang are refused before.
   xbt_log_control_set("root.thres:critical");
-  int argc = 1;
   static char name[] = "decodesim";
-  static char* argv[] = {name, nullptr};
+#ifdef DECODESIM_THREAD_CONTEXTS
+  // AddressSanitizer follows threads, but not stacks that are switched by hand.
+  static char factory[] = "--cfg=contexts/factory:thread"; // once the engine is made it is too late
+  char* argv[] = {name, factory, nullptr};
+  int argc = 2;
+#else
+  char* argv[] = {name, nullptr};
+  int argc = 1;
+#endif
   auto engine = std::make_unique<sg4::Engine>(&argc, argv);
-  // Settings outlive the engine, and the models cannot be set again.
-  static const bool configured = [] {
+  static bool configured = false; // settings outlive an engine, and models may be chosen only once
+  if (!std::exchange(configured, true)) {
     sg4::Engine::set_config("network/model:CM02");
     sg4::Engine::set_config("network/TCP-gamma:0");
     sg4::Engine::set_config("network/crosstraffic:0");
     sg4::Engine::set_config("surf/precision:1e-12");
-    return true;
-  }();
-  (void)configured;
+  }
   return engine;
 }
 
@@ -48,7 +54,7 @@ std::unique_ptr<sg4::Engine> make_engine() {
 
 struct Platform::Impl {
   std::unique_ptr<sg4::Engine> engine = make_engine();
-  sg4::NetZone* root = sg4::create_full_zone("root");
+  sg4::NetZone* root = nullptr;
   std::vector<sg4::Host*> hosts;
   std::vector<sg4::Link*> links;    ///< by LinkDirection, made on first use
   std::vector<sg4::Link*> memories; ///< by GPU, made on first use
@@ -56,6 +62,7 @@ struct Platform::Impl {
 };
 
 Platform::Platform(const Machine& machine) : machine_{machine}, impl_{std::make_unique<Impl>()} {
+  impl_->root = sg4::create_full_zone("root");
   impl_->hosts.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
   impl_->links.resize(2 * machine.links.size(), nullptr);
   impl_->memories.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);

@@ -25,7 +25,7 @@ using RouteId = int;
 /// share a link by the inverse of the routes' latencies; latencies are slept by the caller. Then
 /// flows share links max-min fairly, and a flow alone takes exactly bytes / bandwidth.
 ///
-/// One may exist at a time, since SimGrid has one engine; another may follow.
+/// One at a time in a process. SimGrid's clock does not begin at zero for the second one.
 ///
 /// Use: construct, add_route() for every route that will be needed, seal(), then start flows.
 class Platform {

@@ -51,6 +51,14 @@ Player::Player(const Plan& plan,
     overlaps_.push_back(rank->overlaps);
     if (rank->overlaps) {
       rank->kernel_route = platform_.add_kernel_route(rank->gpu);
+      if (options.record_timeline) {
+        rank->clock.on_bubble = [this, computing = rank->streams.front().get()](double start,
+                                                                                double end) {
+          if (!computing->finished) {
+            record_span(*computing, SpanKind::bubble, start, end);
+          }
+        };
+      }
     }
     ranks_.push_back(std::move(rank));
   }
@@ -273,7 +281,11 @@ void Player::wait_for_host(Stream& stream, const IndexedOperation& entry) {
   }
   record_span(stream, SpanKind::launch, stream.now, ready);
   if (stream.rank->overlaps) {
+    auto& gpu = stream.rank->clock;
+    const int kernels = as_kernel(*entry.operation) != nullptr ? 1 : 0;
+    gpu.change(clock(), SpanKind::launch, +kernels);
     sleep_until(ready);
+    gpu.change(clock(), SpanKind::launch, -kernels);
   }
   stream.now = ready;
 }

@@ -47,7 +47,9 @@ double Player::transfer(const PreparedFlow& flow, const std::vector<Arrival>& pa
       rank.clock.add(party.meanwhile, start - party.at);
       rank.clock.add(SpanKind::transfer, end - start);
     }
-    record_span(*party.stream, party.meanwhile, party.at, start);
+    // A receive waits on its own stream; the bubble is on the stream that computes.
+    const bool elsewhere = rank.overlaps && party.meanwhile == SpanKind::bubble;
+    record_span(*party.stream, elsewhere ? SpanKind::waiting : party.meanwhile, party.at, start);
     record_span(*party.stream, SpanKind::transfer, start, end);
   }
   if (part == Part::body) {

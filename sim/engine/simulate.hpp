@@ -30,9 +30,10 @@ struct SimulationOptions {
   std::function<void(int step, int steps)> on_progress;
 };
 
-/// How one GPU spent a stretch of time. At each instant the first that holds: a kernel runs; data
-/// moves (exposed communication); a collective waits for a late member; a receive has no sender yet
-/// (bubble); nothing of these (launch gaps).
+/// How one GPU spent a stretch of time. At each instant the first that holds: a kernel runs; a
+/// kernel whose data is there waits for its launch (other); data moves (exposed communication); a
+/// collective waits for a late member; a receive has no sender yet (bubble); nothing of these
+/// (other).
 struct GpuTime {
   double compute_s = 0;
   double communication_s = 0;

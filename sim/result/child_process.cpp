@@ -12,12 +12,12 @@
 #include <iostream>
 #include <iterator>
 #include <optional>
-#include <stdexcept>
-#include <utility>
 #include <poll.h>
+#include <stdexcept>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 namespace decodesim {
 

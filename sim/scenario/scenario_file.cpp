@@ -127,11 +127,12 @@ absolute_unless_preset(const std::string& name_or_path, bool is_model, const fs:
   return fs::exists(path) ? path.string() : name_or_path;
 }
 
-Scenario load_scenario(const fs::path& path) {
-  return parse_scenario(JsonReader::open(path), path.parent_path());
+Scenario load_scenario(const fs::path& path, const MachineChoice& choice) {
+  return parse_scenario(JsonReader::open(path), path.parent_path(), choice);
 }
 
-Scenario parse_scenario(const JsonReader& file, const fs::path& folder) {
+Scenario
+parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoice& choice) {
   file.allow_only({"format_version",
                    "model",
                    "machine",
@@ -153,6 +154,8 @@ Scenario parse_scenario(const JsonReader& file, const fs::path& folder) {
   scenario.model = absolute_unless_preset(file.at("model").as_string(), true, folder);
   scenario.machine = absolute_unless_preset(file.at("machine").as_string(), false, folder);
   scenario.nodes = read_int(file, "nodes", scenario.nodes, most_nodes);
+  scenario.machine = choice.machine.value_or(scenario.machine);
+  scenario.nodes = choice.nodes.value_or(scenario.nodes);
 
   auto& workload = scenario.workload;
   workload.batch_size = read_int(file, "batch_size", workload.batch_size, most_sequences);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace decodesim {
@@ -18,6 +19,12 @@ inline constexpr std::int64_t most_input_tokens = 100'000'000;
 inline constexpr std::int64_t most_output_tokens = 1'000'000;
 inline constexpr std::int64_t most_nodes = 10'000;
 
+/// What to take instead of the file's own, before layouts without a degree take all GPUs.
+struct MachineChoice {
+  std::optional<std::string> machine;
+  std::optional<int> nodes;
+};
+
 /// Reads a scenario file (docs/formats.md). Keys that are missing have the defaults of `Scenario`;
 /// the cache has the type of the activations. A relative path of a model or machine is taken from
 /// the file's folder and made absolute. `layouts` may be missing: it is then empty.
@@ -26,11 +33,14 @@ inline constexpr std::int64_t most_nodes = 10'000;
 /// layouts
 ///         that are no layouts or listed twice, a machine that cannot be read (when a layout leaves
 ///         a degree open)
-[[nodiscard]] Scenario load_scenario(const std::filesystem::path& path);
+[[nodiscard]] Scenario load_scenario(const std::filesystem::path& path,
+                                     const MachineChoice& choice = {});
 
 /// The same from text that was read already.
 /// @param folder  where relative paths start
-[[nodiscard]] Scenario parse_scenario(const JsonReader& file, const std::filesystem::path& folder);
+[[nodiscard]] Scenario parse_scenario(const JsonReader& file,
+                                      const std::filesystem::path& folder,
+                                      const MachineChoice& choice = {});
 
 /// @throws InputError naming `where` and the known names
 [[nodiscard]] LaunchMode launch_mode_named(const std::string& name, const std::string& where);

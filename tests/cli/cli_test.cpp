@@ -375,6 +375,22 @@ TEST(ScenarioFlags, OverrideTheFile) {
   EXPECT_EQ(scenario.at("layouts").at(0).at("tag"), "tp4");
 }
 
+TEST(ScenarioFlags, ChangeTheGpusThatAnOpenDegreeTakes) {
+  const TemporaryFolder folder;
+  const auto file = (folder / "s.json").string();
+  std::ofstream{file}
+      << R"({"model": "llama-3-8b", "machine": "dgx-a100-80g", "layouts": ["tp", "zero3"]})";
+  const auto layouts = [&](const std::string& flags) {
+    const auto scenario =
+        json::parse(decodesim_with("run " + file + " --dump-scenario " + flags).out);
+    return scenario.at("layouts").at(0).at("tag").get<std::string>() + " " +
+           scenario.at("layouts").at(1).at("tag").get<std::string>();
+  };
+  EXPECT_EQ(layouts(""), "tp8 zero3x8");
+  EXPECT_EQ(layouts("--nodes 2"), "tp16 zero3x16");
+  EXPECT_EQ(layouts("--machine pcie-1s-a100-80g"), "tp4 zero3x4");
+}
+
 // -------------------------------------------------------------------------------------- compare
 
 TEST(Compare, HasARowForWhatCannotRun) {
@@ -522,7 +538,7 @@ TEST(OwnProgram, HasTheWholeCommandLineAndItsStrategy) {
 
 TEST(Unfinished, NamesTheOperationsThatHang) {
   for (const auto& command : {"run" + small + "--pp 2 --schedule stuck",
-                                    "compare" + small + "--strategies tp,pp2:stuck"}) {
+                              "compare" + small + "--strategies tp,pp2:stuck"}) {
     const TemporaryFolder folder;
     const auto ended = own_program_with(command + " --output " + (folder / "r.txt").string());
     EXPECT_EQ(ended.code, 4) << ended.err;
