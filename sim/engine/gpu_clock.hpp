@@ -11,9 +11,9 @@ namespace decodesim {
 /// Keeps account of how one GPU spends its time.
 ///
 /// A rank with one stream adds stretches one after another; a rank whose streams overlap reports
-/// when each state begins and ends, and at each instant the first of compute, launch (a kernel
-/// whose data is there waits for the host), transfer, waiting, bubble that some stream is in
-/// counts. Launch and what nothing claims is `other`.
+/// when each state begins and ends, and at each instant the first of compute, launch (the
+/// stream that computes has its data and waits for the host), transfer, waiting, bubble that some
+/// stream is in counts. Launch and what nothing claims is `other`.
 class GpuClock {
 public:
   /// One stream: the stretch was all of one kind.

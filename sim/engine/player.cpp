@@ -282,10 +282,10 @@ void Player::wait_for_host(Stream& stream, const IndexedOperation& entry) {
   record_span(stream, SpanKind::launch, stream.now, ready);
   if (stream.rank->overlaps) {
     auto& gpu = stream.rank->clock;
-    const int kernels = as_kernel(*entry.operation) != nullptr ? 1 : 0;
-    gpu.change(clock(), SpanKind::launch, +kernels);
+    const int computes = stream.id == 0 ? 1 : 0; // its kernels, and collectives between them
+    gpu.change(clock(), SpanKind::launch, +computes);
     sleep_until(ready);
-    gpu.change(clock(), SpanKind::launch, -kernels);
+    gpu.change(clock(), SpanKind::launch, -computes);
   }
   stream.now = ready;
 }

@@ -10,8 +10,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,11 +134,24 @@ TEST(Repetition, GivesTheSameBits) {
 TEST(Repetition, GivesTheSameBitsWithThreadsForActors) {
   const auto once = in_a_process(crowded_numbers);
   const auto with_threads = in_a_process([] {
-    simgrid::s4u::Engine::set_config("contexts/factory:thread");
+    simgrid::s4u::Engine::set_config("contexts/factory:thread"); // before there is an engine
     return crowded_numbers();
   });
   EXPECT_GT(with_threads.size(), 10000u);
   EXPECT_TRUE(once == with_threads);
+  // The setting has an effect: a thread an actor, beside the process's own.
+  const auto threads = in_a_process([] {
+    simgrid::s4u::Engine::set_config("contexts/factory:thread");
+    std::ptrdiff_t most = 0;
+    (void)simulate(
+        crowded_plans().front(), crowded_machine(), first_gpus(4), {.on_progress = [&](int, int) {
+          most = std::max(most,
+                          std::distance(std::filesystem::directory_iterator{"/proc/self/task"},
+                                        std::filesystem::directory_iterator{}));
+        }});
+    return std::to_string(most);
+  });
+  EXPECT_GE(std::stoi(threads), 1 + 4);
 }
 
 // SimGrid's clock goes on; only differences are used.
