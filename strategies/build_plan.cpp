@@ -173,6 +173,8 @@ private:
     }
     if (stage.last()) {
       strategy_.head(builder, pass);
+    } else {
+      strategy_.leave_stage(builder, pass);
     }
     if (talks) {
       send_result(builder, pass);

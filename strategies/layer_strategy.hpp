@@ -29,6 +29,9 @@ public:
   /// One layer, hidden states to hidden states.
   virtual void layer(ProgramBuilder& builder, const Pass& pass, int layer) const = 0;
 
+  /// What is left to do before the hidden states go to the next stage; not on the last stage.
+  virtual void leave_stage(ProgramBuilder&, const Pass&) const {}
+
   /// Final norm, LM head and sampling: hidden states to token ids; only on the last stage.
   virtual void head(ProgramBuilder& builder, const Pass& pass) const = 0;
 };

@@ -3,6 +3,8 @@
 #include "sim/error.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 namespace decodesim {
 
@@ -50,16 +52,21 @@ BufferId hidden_states(ProgramBuilder& builder, const Pass& pass) {
                             builder.precision().activations());
 }
 
-/// The norm before a block: adds the block's input to the residual stream and normalises it.
+/// The norm before a block: adds the block's input to the residual stream and normalises the sum.
+/// In front of a stage's first block the input is the residual stream.
 BufferId norm_kernel(
     ProgramBuilder& builder, const Pass& pass, const char* name, int layer, BufferId weights) {
   const std::int64_t hidden = builder.model().hidden_size;
   const auto residual = activation(builder, "residual", pass.tokens(), hidden);
   const auto normed = activation(builder, "normed", pass.tokens(), hidden);
+  const bool starts =
+      layer == builder.stage().first_layer && std::string_view{name} == "attention_norm";
+  auto reads = starts ? std::vector{builder.hidden, weights}
+                      : std::vector{builder.hidden, residual, weights};
   builder.kernel(
       name,
-      row_kernel(builder, RowFunction::norm, pass.tokens(), 2 * hidden, 2 * hidden),
-      {.layer = layer, .reads = {builder.hidden, residual, weights}, .writes = {normed, residual}});
+      row_kernel(builder, RowFunction::norm, pass.tokens(), (starts ? 1 : 2) * hidden, 2 * hidden),
+      {.layer = layer, .reads = std::move(reads), .writes = {normed, residual}});
   return normed;
 }
 
@@ -267,6 +274,14 @@ void ffn_kernels(ProgramBuilder& builder,
                  {.layer = layer,
                   .reads = {activated, weights(layer_name(layer, "down_proj"))},
                   .writes = {builder.hidden}});
+}
+
+void residual_kernel(ProgramBuilder& builder, const Pass& pass) {
+  const std::int64_t hidden = builder.model().hidden_size;
+  const auto residual = activation(builder, "residual", pass.tokens(), hidden);
+  builder.kernel("residual_add",
+                 row_kernel(builder, RowFunction::residual_add, pass.tokens(), 2 * hidden, hidden),
+                 {.reads = {builder.hidden, residual}, .writes = {builder.hidden}});
 }
 
 void head_kernels(ProgramBuilder& builder,

@@ -65,6 +65,9 @@ void ffn_kernels(ProgramBuilder& builder,
                  const Shard& shard,
                  const WeightBuffer& weights);
 
+/// Adds the residual stream to the hidden states, which then are all that the next stage needs.
+void residual_kernel(ProgramBuilder& builder, const Pass& pass);
+
 /// Final norm and LM head over the last token of each sequence: this shard's logits, in the
 /// activation "logits".
 void head_kernels(ProgramBuilder& builder,

@@ -57,6 +57,12 @@ void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer)
   all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
 }
 
+void TensorParallel::leave_stage(ProgramBuilder& builder, const Pass& pass) const {
+  if (pass.sequences > 0) {
+    residual_kernel(builder, pass);
+  }
+}
+
 void TensorParallel::head(ProgramBuilder& builder, const Pass& pass) const {
   if (pass.sequences == 0) {
     return;

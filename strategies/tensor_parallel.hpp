@@ -20,6 +20,7 @@ public:
                       std::int64_t tokens) const override;
   void embedding(ProgramBuilder& builder, const Pass& pass) const override;
   void layer(ProgramBuilder& builder, const Pass& pass, int layer) const override;
+  void leave_stage(ProgramBuilder& builder, const Pass& pass) const override;
   void head(ProgramBuilder& builder, const Pass& pass) const override;
 
 protected:

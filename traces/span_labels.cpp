@@ -14,6 +14,8 @@ std::string_view name_of(RowFunction function) {
     return "norm";
   case RowFunction::qk_norm:
     return "qk_norm";
+  case RowFunction::residual_add:
+    return "residual_add";
   case RowFunction::rotary:
     return "rotary";
   case RowFunction::cache_write:

@@ -218,6 +218,7 @@ void Player::end_step(Stream& stream, int step) {
 void Player::play_part(Stream& stream, Part part, int step) {
   stream.part = part;
   stream.step = step;
+  stream.part_began = stream.now;
   const auto& operations = (*stream.operations)[static_cast<std::size_t>(part)];
   for (std::size_t next = 0; next < operations.size();) {
     const auto& entry = operations[next];
@@ -271,7 +272,7 @@ double Player::host_ready(const Stream& stream, const IndexedOperation& entry) c
   }
   const bool opens_step = stream.part == Part::body && stream.id == stream.rank->step_stream &&
                           &entry == &(*stream.operations)[1].front();
-  return opens_step ? stream.now + gpu.graph_launch.value.value() : 0.0;
+  return opens_step ? stream.part_began + gpu.graph_launch.value.value() : 0.0;
 }
 
 void Player::wait_for_host(Stream& stream, const IndexedOperation& entry) {

@@ -49,6 +49,7 @@ private:
     double now = 0; ///< simulated seconds since the start; may run ahead of SimGrid's clock
     Part part = Part::prologue;
     int step = 0;
+    double part_began = 0; ///< when this prologue, step or epilogue could begin on the stream
     const IndexedOperation* current = nullptr;
     bool finished = false;
     int messages_open = 0;

@@ -42,6 +42,7 @@ KernelClass class_of(RowFunction function) {
     return KernelClass::embedding;
   case RowFunction::sampling:
     return KernelClass::sampling;
+  case RowFunction::residual_add:
   case RowFunction::rotary:
   case RowFunction::cache_write:
   case RowFunction::gated_activation:

@@ -55,6 +55,7 @@ struct Attention {
 /// Row-wise kernels: they read and write each element once.
 enum class RowFunction {
   norm,             ///< norm of x, with the residual addition fused: reads 2 rows, writes 2
+  residual_add,     ///< x plus the residual stream, at the end of a pipeline stage
   qk_norm,          ///< norm over each head of queries and keys
   rotary,           ///< rotary embedding of queries and keys, and the write of K and V to the cache
   cache_write,      ///< write of K and V to the cache (no rotary embedding)
