@@ -17,7 +17,7 @@ public:
 
   [[nodiscard]] constexpr double value() const { return value_; }
 
-  constexpr auto operator<=>(const Quantity&) const = default;
+  constexpr auto operator<=>(const Quantity&) const = default; // NOLINT(modernize-use-nullptr)
 
   constexpr Quantity& operator+=(Quantity other) {
     value_ += other.value_;

@@ -130,7 +130,7 @@ void ProgramBuilder::kernel(const std::string& name, Kernel kernel, Detail detai
   add({.name = name,
        .layer = detail.layer,
        .stream = 0,
-       .work = std::move(kernel),
+       .work = kernel,
        .reads = std::move(detail.reads),
        .writes = std::move(detail.writes),
        .samples = detail.samples});
