@@ -30,6 +30,9 @@ fs::path temporary_name(const fs::path& target) {
 } // namespace
 
 AtomicFile::AtomicFile(fs::path target) : target_{std::move(target)}, final_{target_} {
+  if (target_.empty()) {
+    throw InputError::at("output", "is an empty path", "give the name of a file");
+  }
   std::error_code ignored; // what is wrong with the path shows when it is opened
   const fs::file_status status = fs::status(target_, ignored);
   if (fs::is_directory(status) || !target_.has_filename()) {
@@ -48,6 +51,9 @@ AtomicFile::AtomicFile(fs::path target) : target_{std::move(target)}, final_{tar
       final_ = real;
     }
   }
+  const fs::path folder = final_.has_parent_path() ? final_.parent_path() : fs::path{"."};
+  descriptor_ = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, permissions);
+  unnamed_ = descriptor_ >= 0; // else the file system has no files without a name, or refuses
   while (descriptor_ < 0) {
     temporary_ = temporary_name(final_);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
@@ -61,8 +67,9 @@ AtomicFile::AtomicFile(fs::path target) : target_{std::move(target)}, final_{tar
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : target_{std::move(other.target_)}, final_{std::move(other.final_)},
-      temporary_{std::exchange(other.temporary_, {})},
-      descriptor_{std::exchange(other.descriptor_, -1)}, buffer_{std::move(other.buffer_)} {}
+      temporary_{std::exchange(other.temporary_, {})}, descriptor_{std::exchange(other.descriptor_,
+                                                                                 -1)},
+      unnamed_{std::exchange(other.unnamed_, false)}, buffer_{std::move(other.buffer_)} {}
 
 AtomicFile::~AtomicFile() { discard(); }
 
@@ -93,10 +100,28 @@ void AtomicFile::close() {
     return;
   }
   flush();
+  if (unnamed_) {
+    give_name();
+  }
   buffer_ = std::string{}; // of thousands of closed files, none keeps its block
   if (::close(std::exchange(descriptor_, -1)) != 0) {
     fail(errno);
   }
+}
+
+/// Links the file under a temporary name; a link, unlike a rename, never replaces the target.
+void AtomicFile::give_name() {
+  const auto self = "/proc/self/fd/" + std::to_string(descriptor_);
+  do {
+    temporary_ = temporary_name(final_);
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      unnamed_ = false;
+      return;
+    }
+  } while (errno == EEXIST);
+  const int error = errno;
+  temporary_.clear();
+  fail(error);
 }
 
 void AtomicFile::commit() {

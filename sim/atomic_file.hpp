@@ -36,6 +36,7 @@ public:
 
 private:
   void flush();
+  void give_name();
   void discard() noexcept;
   [[noreturn]] void fail(int error);
 
@@ -43,6 +44,7 @@ private:
   std::filesystem::path final_;     ///< with symbolic links followed
   std::filesystem::path temporary_; ///< empty when the target is written directly
   int descriptor_ = -1;
+  bool unnamed_ = false; ///< the file has no name yet: nothing is left if the program is killed
   std::string buffer_;
 };
 

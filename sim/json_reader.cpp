@@ -6,11 +6,16 @@
 #include <cmath>
 #include <fstream>
 #include <set>
-#include <sstream>
 
 namespace decodesim {
 
 using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t largest_file_bytes = std::size_t{64} << 20; // of a model, machine or scenario
+
+} // namespace
 
 std::string read_text(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) {
@@ -20,9 +25,16 @@ std::string read_text(const std::filesystem::path& path) {
   if (!in) {
     throw InputError::at(path.string(), "cannot be read", "give a file that exists");
   }
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  std::string text;
+  std::string block(std::size_t{1} << 16, '\0');
+  while (in && text.size() <= largest_file_bytes) { // a device may never end
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    text.append(block, 0, static_cast<std::size_t>(in.gcount()));
+  }
+  if (text.size() > largest_file_bytes) {
+    throw InputError::at(path.string(), "is larger than 64 MiB", "give a JSON file");
+  }
+  return text;
 }
 
 namespace {

@@ -12,6 +12,9 @@ namespace decodesim {
 
 namespace {
 
+/// A plan takes about 0.5 kB for each of its operations.
+constexpr double most_operations = 5e6;
+
 /// `whole` things over `parts`, as equal as possible, the first ones larger.
 std::vector<int> split(int whole, int parts) {
   std::vector<int> sizes(static_cast<std::size_t>(parts), whole / parts);
@@ -254,6 +257,13 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   if (micro_batches > most) {
     refuse("micro-batches = " + std::to_string(micro_batches) + ", but a replica has only " +
            std::to_string(most) + (most == 1 ? " sequence" : " sequences"));
+  }
+  // About ten operations a layer, in the prefill and in the body.
+  const double operations = 20.0 * model.layers * micro_batches;
+  if (operations > most_operations) {
+    refuse("micro-batches = " + std::to_string(micro_batches) + " make a plan of about " +
+           std::to_string(static_cast<long long>(operations)) + " operations; at most " +
+           std::to_string(static_cast<long long>(most_operations)) + " are planned");
   }
   if (model.position == PositionKind::learned && model.max_positions > 0 &&
       workload.input_tokens + workload.output_tokens > model.max_positions) {

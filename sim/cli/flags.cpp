@@ -242,7 +242,7 @@ Layout layout_from(const LayoutFlags& flags, int gpus) {
   } else if (flags.strategy) {
     layout.strategy = layer_strategy_named(*flags.strategy, "--strategy").name;
   }
-  if (flags.zero3 || flags.strategy) {
+  if (layout.strategy != "tp") {
     const bool splits = layer_strategy_named(layout.strategy, "--strategy").splits_batch;
     const auto& own = splits ? flags.dp : flags.tp;
     if (!own) {

@@ -149,6 +149,11 @@ ExitCode simulate_and_report(const Scenario& scenario,
     return ExitCode::success;
   }
   const TimelineWriter timelines{flags};
+  if (flags.output.file && flags.timeline &&
+      std::filesystem::weakly_canonical(*flags.output.file) ==
+          std::filesystem::weakly_canonical(*flags.timeline)) {
+    throw InputError::at("--output, --timeline", "name one file", "give two");
+  }
   warn_of_long_contexts(scenario);
 
   Report report;
@@ -168,6 +173,7 @@ ExitCode simulate_and_report(const Scenario& scenario,
       report = run_scenario(scenario, options);
     }
   }
+  report.compares = !alone;
   const double wall_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 

@@ -183,12 +183,16 @@ void Player::run_stream(Stream& stream) {
   auto& rank = *stream.rank;
   const int steps = plan_.decode_steps;
   const bool ends_steps = stream.id == rank.step_stream;
+  if (ends_steps) {
+    begin_host_step(stream);
+  }
   if (ends_steps && steps == 1) {
     rank.clock.open_window(stream.now);
   }
   for (int step = 0; step < steps; ++step) {
     play_part(stream, Part::body, step);
     if (ends_steps) {
+      begin_host_step(stream);
       end_step(stream, step);
     }
   }
@@ -218,7 +222,6 @@ void Player::end_step(Stream& stream, int step) {
 void Player::play_part(Stream& stream, Part part, int step) {
   stream.part = part;
   stream.step = step;
-  stream.part_began = stream.now;
   const auto& operations = (*stream.operations)[static_cast<std::size_t>(part)];
   for (std::size_t next = 0; next < operations.size();) {
     const auto& entry = operations[next];
@@ -254,25 +257,43 @@ void Player::wait_for_events(Stream& stream, const IndexedOperation& entry) {
   }
 }
 
-/// When the host has launched the operation. Eager: one launch after another, in program order,
-/// from the arrival of the batch on. Graph: the step is launched when the one before is done; the
-/// prefill is eager.
-double Player::host_ready(const Stream& stream, const IndexedOperation& entry) const {
+/// When the host has launched the operation. The host begins a step when it has seen the end of the
+/// one before. Eager: it launches one operation after another, in program order. Graph: it launches
+/// the step at once, and only the step stream waits for that; the prefill is eager.
+double Player::host_ready(Stream& stream, const IndexedOperation& entry) {
+  auto& rank = *stream.rank;
   const auto& gpu = machine_.gpu;
-  const auto& program = *stream.rank->program;
-  const bool eager = options_.launch == LaunchMode::eager;
-  if (stream.part == Part::prologue || eager) {
-    std::size_t launches = static_cast<std::size_t>(entry.index) + 1;
-    if (stream.part != Part::prologue) {
-      const auto steps =
-          static_cast<std::size_t>(stream.part == Part::body ? stream.step : plan_.decode_steps);
-      launches += program.prologue.size() + steps * program.body.size();
+  const auto step = stream.part == Part::prologue ? std::size_t{0}
+                    : stream.part == Part::body   ? static_cast<std::size_t>(stream.step) + 1
+                                                : static_cast<std::size_t>(plan_.decode_steps) + 1;
+  if (stream.part == Part::prologue || options_.launch == LaunchMode::eager) {
+    if (rank.host_began.size() <= step) {
+      rank.awaiting_host.emplace_back(step, &stream);
+      block(stream);
+      stream.now = std::max(stream.now, clock());
     }
-    return static_cast<double>(launches) * gpu.eager_launch.value.value();
+    return rank.host_began[step] + (entry.index + 1) * gpu.eager_launch.value.value();
   }
-  const bool opens_step = stream.part == Part::body && stream.id == stream.rank->step_stream &&
+  const bool opens_step = stream.part == Part::body && stream.id == rank.step_stream &&
                           &entry == &(*stream.operations)[1].front();
-  return opens_step ? stream.part_began + gpu.graph_launch.value.value() : 0.0;
+  return opens_step ? rank.host_began[step] + gpu.graph_launch.value.value() : 0.0;
+}
+
+/// The step stream is done with the prefill or a step.
+void Player::begin_host_step(Stream& stream) {
+  auto& rank = *stream.rank;
+  rank.host_began.push_back(stream.now);
+  std::vector<Stream*> reached;
+  std::erase_if(rank.awaiting_host, [&](const auto& one) {
+    if (rank.host_began.size() <= one.first) {
+      return false;
+    }
+    reached.push_back(one.second);
+    return true;
+  });
+  for (auto* waiting : reached) {
+    unblock(*waiting);
+  }
 }
 
 void Player::wait_for_host(Stream& stream, const IndexedOperation& entry) {

@@ -49,7 +49,6 @@ private:
     double now = 0; ///< simulated seconds since the start; may run ahead of SimGrid's clock
     Part part = Part::prologue;
     int step = 0;
-    double part_began = 0; ///< when this prologue, step or epilogue could begin on the stream
     const IndexedOperation* current = nullptr;
     bool finished = false;
     int messages_open = 0;
@@ -69,7 +68,11 @@ private:
     const KernelTimings* timings = nullptr;
     bool overlaps = false;    ///< several streams
     StreamId step_stream = 0; ///< the stream whose end of a step is the rank's
-    RouteId kernel_route = 0; ///< when it overlaps
+    /// When the host could begin to launch the prefill and each step that was reached: when what
+    /// comes before is done on the step stream.
+    std::vector<double> host_began = {0.0};
+    std::vector<std::pair<std::size_t, Stream*>> awaiting_host; ///< (entry of host_began, who)
+    RouteId kernel_route = 0;                                   ///< when it overlaps
     GpuClock clock;
     std::vector<EventState> events;
     std::vector<std::unique_ptr<Stream>> streams;
@@ -100,8 +103,9 @@ private:
   void run_stream(Stream& stream);
   void play_part(Stream& stream, Part part, int step);
   void wait_for_events(Stream& stream, const IndexedOperation& entry);
-  [[nodiscard]] double host_ready(const Stream& stream, const IndexedOperation& entry) const;
+  [[nodiscard]] double host_ready(Stream& stream, const IndexedOperation& entry);
   void wait_for_host(Stream& stream, const IndexedOperation& entry);
+  void begin_host_step(Stream& stream);
   void finish(Stream& stream, const IndexedOperation& entry);
   void end_step(Stream& stream, int step);
 

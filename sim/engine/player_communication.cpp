@@ -206,7 +206,8 @@ void Player::fill_link_samples() {
     for (std::size_t i = 0; i < list.size(); ++i) {
       level += list[i].rate;
       if (i + 1 == list.size() || list[i + 1].time > list[i].time) {
-        const double shown = level < 1e-9 ? 0.0 : level;
+        // Flows that share a link are faster at one time and slower at another than their mean.
+        const double shown = level < 1e-9 ? 0.0 : std::min(1.0, level);
         timeline.link_samples.push_back(
             {.time_s = list[i].time, .link = link, .utilisation_ratio = shown});
       }

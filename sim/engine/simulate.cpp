@@ -8,6 +8,14 @@
 
 namespace decodesim {
 
+namespace {
+
+/// Each stream is an actor with a stack of its own, two memory mappings; Linux allows a process
+/// 65,530 of these (vm.max_map_count), and SimGrid aborts when they run out.
+constexpr int most_actors = 30000;
+
+} // namespace
+
 SimulationResult simulate(const Plan& plan,
                           const Machine& machine,
                           const std::vector<int>& gpu_of_rank,
@@ -29,6 +37,15 @@ SimulationResult simulate(const Plan& plan,
       throw InputError::at(
           "mapping", "places two ranks on GPU " + std::to_string(gpu), "one rank per GPU");
     }
+  }
+  int actors = 0;
+  for (int rank = 0; rank < plan.ranks(); ++rank) {
+    actors += static_cast<int>(plan.program(rank).streams.size());
+  }
+  if (actors > most_actors) {
+    throw LayoutError{"the layout has " + std::to_string(actors) +
+                      " streams over all ranks; at most " + std::to_string(most_actors) +
+                      " are simulated"};
   }
   check(plan);
   const auto started = std::chrono::steady_clock::now();

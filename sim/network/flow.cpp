@@ -176,6 +176,14 @@ Flow collective_flow(CollectiveAlgorithm algorithm,
   return flow;
 }
 
+double arrays_received(CollectiveAlgorithm algorithm, CollectiveKind kind, int members) {
+  const double others = members - 1.0;
+  if (kind != CollectiveKind::all_reduce) {
+    return others;
+  }
+  return algorithm == CollectiveAlgorithm::one_shot ? members * others : 2.0 * others;
+}
+
 Flow message_flow(Bytes bytes, const Path& path, const TransportCost& cost, bool ideal) {
   return {.latency = ideal ? Seconds{} : cost.base + cost.hop + path.latency,
           .bytes = bytes,

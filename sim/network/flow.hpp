@@ -70,6 +70,11 @@ using CostOf = std::function<const TransportCost&(Transport)>;
                                    const PathBetween& path,
                                    const CostOf& cost);
 
+/// What all members of a collective receive together, in units of its array: n-1 for all-gather,
+/// reduce-scatter and broadcast; for an all-reduce 2 (n-1), one-shot n (n-1).
+[[nodiscard]] double
+arrays_received(CollectiveAlgorithm algorithm, CollectiveKind kind, int members);
+
 /// One message: base + hop + path latency, then its bytes along the path.
 /// @param ideal  bytes over bandwidth alone
 [[nodiscard]] Flow

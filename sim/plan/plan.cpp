@@ -36,21 +36,17 @@ const std::vector<int>& Plan::group(const std::string& axis_name, int rank) cons
   return found.groups[static_cast<std::size_t>(group)];
 }
 
-Traffic traffic_per_step(const Plan& plan) {
+Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
   Traffic traffic;
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto& op : plan.program(rank).body) {
       if (const auto* collective = as_collective(op)) {
         const auto& group = plan.group(collective->axis, rank);
-        const auto members = static_cast<double>(group.size());
         if (group.front() == rank) {
           traffic.tensor += collective->total_bytes;
-        }
-        if (collective->kind == CollectiveKind::broadcast) {
-          traffic.received_sum += group.front() == rank ? Bytes{} : collective->total_bytes;
-        } else {
-          const double passes = collective->kind == CollectiveKind::all_reduce ? 2.0 : 1.0;
-          traffic.received_sum += passes * (members - 1.0) / members * collective->total_bytes;
+          traffic.received_sum +=
+              arrays_received(algorithm, collective->kind, static_cast<int>(group.size())) *
+              collective->total_bytes;
         }
       } else if (const auto* messages = as_point_to_point(op)) {
         for (const auto& message : messages->messages) {

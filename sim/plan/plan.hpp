@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/network/flow.hpp"
 #include "sim/plan/operation.hpp"
 
 #include <array>
@@ -85,10 +86,12 @@ void check(const Plan& plan);
 /// Bytes a plan moves in one decode step, counted from the operations alone.
 struct Traffic {
   Bytes tensor;       ///< array of each collective once, each message once
-  Bytes received_sum; ///< received by all ranks together (ring: 2(n-1)/n or (n-1)/n of the array)
+  Bytes received_sum; ///< received by all ranks together
 };
 
-[[nodiscard]] Traffic traffic_per_step(const Plan& plan);
+/// @param algorithm  how collectives move their data; what is received depends on it
+[[nodiscard]] Traffic traffic_per_step(const Plan& plan,
+                                       CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring);
 
 /// Most bytes of activations alive at once in any pass of a program, in issue order.
 [[nodiscard]] Bytes peak_activation_bytes(const Program& program);

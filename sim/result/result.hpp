@@ -57,6 +57,7 @@ struct LayoutResult {
 struct Report {
   Scenario scenario;
   std::vector<LayoutResult> results;
+  bool compares = false; ///< shown as a table, even of one row
 };
 
 } // namespace decodesim

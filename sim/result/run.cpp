@@ -18,6 +18,26 @@ namespace decodesim {
 
 namespace {
 
+/// A span takes 56 bytes in memory and about 300 in a file.
+constexpr double most_timeline_operations = 1e7;
+
+void refuse_endless_timeline(const Plan& plan) {
+  double operations = 0;
+  for (int rank = 0; rank < plan.ranks(); ++rank) {
+    const auto& program = plan.program(rank);
+    operations += static_cast<double>(program.prologue.size()) +
+                  static_cast<double>(program.body.size()) * plan.decode_steps;
+  }
+  if (operations > most_timeline_operations) {
+    throw InputError::at("timeline",
+                         "of " + plan.layout + " would show " +
+                             std::to_string(static_cast<long long>(operations)) + " operations",
+                         "at most " +
+                             std::to_string(static_cast<long long>(most_timeline_operations)) +
+                             "; lower osl, or record none");
+  }
+}
+
 /// Shares of the ranks' time in decode, all ranks together.
 void add_shares(LayoutResult& result, const std::vector<GpuTime>& time_of_rank) {
   GpuTime sum;
@@ -76,9 +96,12 @@ LayoutResult run_on(const Model& model,
     return result;
   }
   result.memory = memory_of_fullest_gpu(plan, machine.gpu);
-  result.traffic = traffic_per_step(plan);
+  result.traffic = traffic_per_step(plan, scenario.collectives);
   result.assumed = assumed_numbers(machine);
   if (fits(*result.memory)) {
+    if (options.record_timeline) {
+      refuse_endless_timeline(plan);
+    }
     SimulationOptions simulation{.collectives = scenario.collectives,
                                  .launch = scenario.launch,
                                  .ring_order = scenario.ring_order,
@@ -88,7 +111,13 @@ LayoutResult run_on(const Model& model,
         options.on_progress(result.tag, step, steps);
       };
     }
-    add_measures(result, scenario.workload, simulate(plan, machine, mapped, simulation));
+    try {
+      add_measures(result, scenario.workload, simulate(plan, machine, mapped, simulation));
+    } catch (const LayoutError& problem) { // more streams than can be simulated
+      result.status = Status::invalid;
+      result.reason = problem.what();
+      return result;
+    }
   } else {
     result.status = Status::does_not_fit;
     result.reason = does_not_fit_reason(*result.memory);

@@ -62,12 +62,14 @@ std::vector<std::string> scenario_lines(const Scenario& scenario) {
 
 // ----------------------------------------------------------------------------------- the notes
 
+/// "gpu X: NAME = VALUE", without the reasons, which JSON results and `describe` have.
 std::vector<std::string> assumptions(const Report& report) {
   std::vector<std::string> all;
   for (const LayoutResult& result : report.results) {
     for (const std::string& one : result.assumed) {
-      if (std::find(all.begin(), all.end(), one) == all.end()) {
-        all.push_back(one);
+      const std::string number = one.substr(0, one.find(" ("));
+      if (std::find(all.begin(), all.end(), number) == all.end()) {
+        all.push_back(number);
       }
     }
   }
@@ -401,7 +403,7 @@ std::string text_report(const Report& report, bool colour) {
     out += line + "\n";
   }
   out += "\n";
-  if (report.results.size() == 1) {
+  if (report.results.size() == 1 && !report.compares) {
     out += summary_text(report.results.front(), colour);
   } else {
     out += to_text(speed_table(report), colour);
@@ -416,7 +418,7 @@ std::string text_report(const Report& report, bool colour) {
     }
   }
   if (const auto assumed = assumptions(report); !assumed.empty()) {
-    out += "\nAssumed, not measured or published:\n";
+    out += "\nAssumed, not measured or published (reasons: decodesim describe NAME):\n";
     for (const std::string& one : assumed) {
       out += "  " + one + "\n";
     }
@@ -429,7 +431,7 @@ std::string markdown_report(const Report& report) {
   for (const std::string& line : scenario_lines(report.scenario)) {
     out += line + "\n\n";
   }
-  if (report.results.size() == 1) {
+  if (report.results.size() == 1 && !report.compares) {
     out += summary_markdown(report.results.front());
   } else {
     out += to_markdown(speed_table(report)) + "\n";
@@ -444,7 +446,7 @@ std::string markdown_report(const Report& report) {
     out += "\n";
   }
   if (const auto assumed = assumptions(report); !assumed.empty()) {
-    out += "Assumed, not measured or published:\n\n";
+    out += "Assumed, not measured or published (reasons: `decodesim describe NAME`):\n\n";
     for (const std::string& one : assumed) {
       out += "- " + one + "\n";
     }

@@ -23,8 +23,11 @@ Machine two_round_gpus() {
   return sketch.machine();
 }
 
-void expect_time(const GpuTime &time, double compute_us,
-                 double communication_us, double waiting_us, double bubble_us,
+void expect_time(const GpuTime& time,
+                 double compute_us,
+                 double communication_us,
+                 double waiting_us,
+                 double bubble_us,
                  double other_us) {
   EXPECT_NEAR(time.compute_s, compute_us * us, 1e-14);
   EXPECT_NEAR(time.communication_s, communication_us * us, 1e-14);
@@ -43,8 +46,8 @@ TEST(GpuTime, OfARankThatWaitsForALateMember) {
                     collective_op("c", CollectiveKind::all_reduce, 1e6),
                     sampling(kernel_op("b", 5e6))});
   };
-  const auto result = simulate(hand_plan({rank(100e6), rank(40e6)}),
-                               two_round_gpus(), first_gpus(2));
+  const auto result =
+      simulate(hand_plan({rank(100e6), rank(40e6)}), two_round_gpus(), first_gpus(2));
   expect_time(result.decode_time_of_rank[0], 105, 10, 0, 0, 0);
   expect_time(result.decode_time_of_rank[1], 45, 10, 60, 0, 0);
 }
@@ -55,14 +58,13 @@ TEST(GpuTime, OfARankThatWaitsWithTwoStreams) {
   const auto rank = [](double first) {
     return program(
         {recording(kernel_op("a", first), {0}),
-         recording(
-             after(collective_op("c", CollectiveKind::all_reduce, 1e6, 1), {0}),
-             {1}),
+         recording(after(collective_op("c", CollectiveKind::all_reduce, 1e6, 1), {0}), {1}),
          sampling(after(kernel_op("b", 5e6), {1}))},
-        {"compute", "communication"}, 2);
+        {"compute", "communication"},
+        2);
   };
-  const auto result = simulate(hand_plan({rank(100e6), rank(40e6)}),
-                               two_round_gpus(), first_gpus(2));
+  const auto result =
+      simulate(hand_plan({rank(100e6), rank(40e6)}), two_round_gpus(), first_gpus(2));
   expect_time(result.decode_time_of_rank[0], 105, 10, 0, 0, 0);
   expect_time(result.decode_time_of_rank[1], 45, 10, 60, 0, 0);
 }
@@ -73,10 +75,11 @@ TEST(GpuTime, OfARankThatWaitsWithTwoStreams) {
 TEST(GpuTime, CountsOnlyExposedCommunication) {
   auto machine = two_round_gpus();
   machine.gpu = round_gpu(0.5);
-  const auto one = program(
-      {recording(collective_op("g", CollectiveKind::all_gather, 10e6, 1), {0}),
-       kernel_op("a", 15e6), sampling(after(kernel_op("b", 5e6), {0}))},
-      {"compute", "gather"}, 1);
+  const auto one = program({recording(collective_op("g", CollectiveKind::all_gather, 10e6, 1), {0}),
+                            kernel_op("a", 15e6),
+                            sampling(after(kernel_op("b", 5e6), {0}))},
+                           {"compute", "gather"},
+                           1);
   const auto result = simulate(hand_plan({one, one}), machine, first_gpus(2));
   expect_time(result.decode_time_of_rank[0], 40, 20, 0, 0, 0);
 }
@@ -87,9 +90,9 @@ TEST(GpuTime, OfAReceiveWithoutSenderIsABubble) {
   const auto result = simulate(
       hand_plan(
           {program({kernel_op("a", 80e6), message_op("s", {send_to(1, 1e6)})}),
-           program({message_op("r", {receive_from(0, 1e6)}),
-                    sampling(kernel_op("b", 5e6))})}),
-      two_round_gpus(), first_gpus(2));
+           program({message_op("r", {receive_from(0, 1e6)}), sampling(kernel_op("b", 5e6))})}),
+      two_round_gpus(),
+      first_gpus(2));
   expect_time(result.decode_time_of_rank[0], 80, 10, 0, 0, 0);
   expect_time(result.decode_time_of_rank[1], 5, 10, 0, 80, 0);
 }
@@ -99,9 +102,9 @@ TEST(GpuTime, OfASendWithoutReceiverIsWaiting) {
   const auto result = simulate(
       hand_plan(
           {program({message_op("s", {send_to(1, 1e6)}), kernel_op("b", 5e6)}),
-           program({kernel_op("a", 80e6),
-                    sampling(message_op("r", {receive_from(0, 1e6)}))})}),
-      two_round_gpus(), first_gpus(2));
+           program({kernel_op("a", 80e6), sampling(message_op("r", {receive_from(0, 1e6)}))})}),
+      two_round_gpus(),
+      first_gpus(2));
   expect_time(result.decode_time_of_rank[0], 5, 10, 80, 0, 0);
   expect_time(result.decode_time_of_rank[1], 80, 10, 0, 0, 0);
 }
@@ -110,16 +113,15 @@ TEST(GpuTime, OfASendWithoutReceiverIsWaiting) {
 TEST(GpuTime, CountsLaunchesAsOther) {
   auto machine = two_round_gpus();
   machine.gpu.graph_launch.value = Seconds{7 * us};
-  const auto result = simulate(
-      hand_plan({program({sampling(kernel_op("a", 20e6))})}), machine, {0});
+  const auto result =
+      simulate(hand_plan({program({sampling(kernel_op("a", 20e6))})}), machine, {0});
   expect_time(result.decode_time_of_rank[0], 20, 0, 0, 0, 7);
 }
 
 // From the end of step 0 to the end of the last: 3 of 4 steps.
 TEST(GpuTime, LeavesTheFirstStepOut) {
   const auto result =
-      simulate(hand_plan({program({sampling(kernel_op("a", 20e6))})}, 4),
-               two_round_gpus(), {0});
+      simulate(hand_plan({program({sampling(kernel_op("a", 20e6))})}, 4), two_round_gpus(), {0});
   expect_time(result.decode_time_of_rank[0], 60, 0, 0, 0, 0);
 }
 
@@ -130,7 +132,7 @@ TEST(GpuTime, OfAnIdleReplicaIsABubble) {
   layout.dp = 2;
   const auto plan = build_plan(small_model(), layout, workload(1, 16, 4));
   const auto result = simulate(plan, two_gpus(100, 1).machine(), first_gpus(2));
-  const auto &idle = result.decode_time_of_rank[1];
+  const auto& idle = result.decode_time_of_rank[1];
   EXPECT_EQ(idle.bubble_s, idle.total_s());
   EXPECT_SAME(idle.bubble_s, result.end_s - result.first_token_s);
 }
@@ -141,8 +143,7 @@ TEST(GpuTime, OfAnIdleReplicaIsABubble) {
 // The token is out when the sampling kernel ends, 20 us, although the stream
 // goes on for 30 us.
 TEST(StepEnd, IsTheEndOfTheSamplingKernel) {
-  auto one =
-      program({sampling(kernel_op("sampling", 20e6)), kernel_op("more", 30e6)});
+  auto one = program({sampling(kernel_op("sampling", 20e6)), kernel_op("more", 30e6)});
   EXPECT_SAME(simulate(hand_plan({one}), two_round_gpus(), {0}).end_s, 20 * us);
   // A rank with several streams sleeps through its kernels in one go.
   one.streams.emplace_back("other");
@@ -174,10 +175,14 @@ std::vector<Case> many_cases() {
   auto zero3_in_stages = zero3_layout(2, true);
   zero3_in_stages.pp = 2;
   zero3_in_stages.schedule = "gpipe";
-  for (const auto &layout :
-       {tp_layout(4), zero3_layout(4, false), zero3_layout(4, true),
-        zero3_in_stages, pp_layout(4, "naive", 2), pp_layout(4, "gpipe"),
-        pp_layout(4, "1f1b"), hybrid}) {
+  for (const auto& layout : {tp_layout(4),
+                             zero3_layout(4, false),
+                             zero3_layout(4, true),
+                             zero3_in_stages,
+                             pp_layout(4, "naive", 2),
+                             pp_layout(4, "gpipe"),
+                             pp_layout(4, "1f1b"),
+                             hybrid}) {
     const auto plan = build_plan(small_model(), layout, workload(7, 16, 5));
     cases.push_back({plan, machine});
     cases.push_back({plan, starved});
@@ -190,14 +195,15 @@ constexpr double rounding = 1e-12; // SimGrid's precision
 } // namespace
 
 TEST(Timeline, NeverOverlapsSpansOfAStream) {
-  for (const auto &one : many_cases()) {
+  for (const auto& one : many_cases()) {
     for (const auto launch : {LaunchMode::graph, LaunchMode::eager}) {
-      const auto result =
-          simulate(one.plan, one.machine, first_gpus(one.plan.ranks()),
-                   {.launch = launch, .record_timeline = true});
+      const auto result = simulate(one.plan,
+                                   one.machine,
+                                   first_gpus(one.plan.ranks()),
+                                   {.launch = launch, .record_timeline = true});
       std::map<std::pair<int, StreamId>, double> reached;
-      for (const auto &span : result.timeline.spans) {
-        auto &end = reached[{span.rank, span.stream}];
+      for (const auto& span : result.timeline.spans) {
+        auto& end = reached[{span.rank, span.stream}];
         EXPECT_GE(span.start_s, end - rounding) << one.plan.layout;
         EXPECT_GE(span.end_s, span.start_s) << one.plan.layout;
         end = span.end_s;
@@ -208,19 +214,16 @@ TEST(Timeline, NeverOverlapsSpansOfAStream) {
 
 // From the end of step 0 of a rank's first stream on.
 TEST(Timeline, HasTheComputeTimeOfTheAccount) {
-  for (const auto &one : many_cases()) {
-    const auto result = simulate(one.plan, one.machine, first_gpus(4),
-                                 {.record_timeline = true});
+  for (const auto& one : many_cases()) {
+    const auto result = simulate(one.plan, one.machine, first_gpus(4), {.record_timeline = true});
     std::vector<double> compute(4, 0.0);
-    for (const auto &span : result.timeline.spans) {
+    for (const auto& span : result.timeline.spans) {
       if (span.kind == SpanKind::compute && span.step > 0) {
-        compute[static_cast<std::size_t>(span.rank)] +=
-            span.end_s - span.start_s;
+        compute[static_cast<std::size_t>(span.rank)] += span.end_s - span.start_s;
       }
     }
     for (std::size_t rank = 0; rank < 4; ++rank) {
-      EXPECT_NEAR(compute[rank], result.decode_time_of_rank[rank].compute_s,
-                  1e-11)
+      EXPECT_NEAR(compute[rank], result.decode_time_of_rank[rank].compute_s, 1e-11)
           << one.plan.layout << ", rank " << rank;
     }
   }
@@ -229,24 +232,21 @@ TEST(Timeline, HasTheComputeTimeOfTheAccount) {
 // Four steps seen: the window is from the end of step 0 to the end of step 3 of
 // the compute stream.
 TEST(GpuTime, AddsUpToTheWindow) {
-  for (const auto &one : many_cases()) {
-    const auto result = simulate(one.plan, one.machine, first_gpus(4),
-                                 {.record_timeline = true});
+  for (const auto& one : many_cases()) {
+    const auto result = simulate(one.plan, one.machine, first_gpus(4), {.record_timeline = true});
     for (int rank = 0; rank < 4; ++rank) {
       double from = 0;
       double to = 0;
-      for (const auto &span : result.timeline.spans) {
+      for (const auto& span : result.timeline.spans) {
         if (span.rank == rank && span.stream == 0 && span.part == Part::body) {
           from = span.step == 0 ? std::max(from, span.end_s) : from;
           to = std::max(to, span.end_s);
         }
       }
-      const auto &time =
-          result.decode_time_of_rank[static_cast<std::size_t>(rank)];
-      EXPECT_NEAR(time.total_s(), to - from, 1e-11)
-          << one.plan.layout << ", rank " << rank;
-      for (const double part : {time.compute_s, time.communication_s,
-                                time.waiting_s, time.bubble_s, time.other_s}) {
+      const auto& time = result.decode_time_of_rank[static_cast<std::size_t>(rank)];
+      EXPECT_NEAR(time.total_s(), to - from, 1e-11) << one.plan.layout << ", rank " << rank;
+      for (const double part :
+           {time.compute_s, time.communication_s, time.waiting_s, time.bubble_s, time.other_s}) {
         EXPECT_GE(part, -rounding) << one.plan.layout;
       }
     }
@@ -256,27 +256,23 @@ TEST(GpuTime, AddsUpToTheWindow) {
 // Every operation of every rank has exactly the spans of its work: one of
 // compute or transfer per kernel, collective or message, per time it is played.
 TEST(Timeline, HasEveryOperationOnce) {
-  for (const auto &one : many_cases()) {
-    const auto result = simulate(one.plan, one.machine, first_gpus(4),
-                                 {.record_timeline = true});
-    std::map<std::tuple<int, Part, int, int>, int>
-        played; // rank, part, step, operation
-    for (const auto &span : result.timeline.spans) {
+  for (const auto& one : many_cases()) {
+    const auto result = simulate(one.plan, one.machine, first_gpus(4), {.record_timeline = true});
+    std::map<std::tuple<int, Part, int, int>, int> played; // rank, part, step, operation
+    for (const auto& span : result.timeline.spans) {
       if (span.kind == SpanKind::compute || span.kind == SpanKind::transfer) {
         ++played[{span.rank, span.part, span.step, span.operation}];
       }
     }
     std::size_t expected = 0;
     for (int rank = 0; rank < 4; ++rank) {
-      const auto &program = one.plan.program(rank);
-      expected +=
-          program.prologue.size() + program.epilogue.size() +
-          static_cast<std::size_t>(one.plan.decode_steps) * program.body.size();
+      const auto& program = one.plan.program(rank);
+      expected += program.prologue.size() + program.epilogue.size() +
+                  static_cast<std::size_t>(one.plan.decode_steps) * program.body.size();
     }
     EXPECT_EQ(played.size(), expected) << one.plan.layout;
-    EXPECT_TRUE(
-        std::all_of(played.begin(), played.end(),
-                    [](const auto &entry) { return entry.second == 1; }));
+    EXPECT_TRUE(std::all_of(
+        played.begin(), played.end(), [](const auto& entry) { return entry.second == 1; }));
   }
 }
 
@@ -285,9 +281,10 @@ TEST(Timeline, DrawsMessages) {
   const auto result = simulate(
       hand_plan(
           {program({kernel_op("a", 80e6), message_op("s", {send_to(1, 1e6)})}),
-           program({message_op("r", {receive_from(0, 1e6)}),
-                    sampling(kernel_op("b", 5e6))})}),
-      two_round_gpus(), first_gpus(2), {.record_timeline = true});
+           program({message_op("r", {receive_from(0, 1e6)}), sampling(kernel_op("b", 5e6))})}),
+      two_round_gpus(),
+      first_gpus(2),
+      {.record_timeline = true});
   ASSERT_EQ(result.timeline.arrows.size(), 1u);
   EXPECT_SAME(result.timeline.arrows[0].start_s, 80 * us);
   EXPECT_SAME(result.timeline.arrows[0].end_s, 90 * us);
@@ -303,17 +300,16 @@ TEST(Timeline, DrawsMessages) {
 // A byte at 1e15 B/s takes 1e-15 s: after 1,000 s the clock cannot show that.
 TEST(Timeline, HasFiniteLinkSamples) {
   auto machine = two_round_gpus();
-  for (auto &link : machine.links) {
+  for (auto& link : machine.links) {
     link.bandwidth.value = BytesPerSecond{1e15};
   }
   const auto result = simulate(
-      hand_plan(
-          {program({kernel_op("a", 1e15), message_op("s", {send_to(1, 1)})}),
-           program({message_op("r", {receive_from(0, 1)}),
-                    sampling(kernel_op("b", 5e6))})}),
-      machine, first_gpus(2),
+      hand_plan({program({kernel_op("a", 1e15), message_op("s", {send_to(1, 1)})}),
+                 program({message_op("r", {receive_from(0, 1)}), sampling(kernel_op("b", 5e6))})}),
+      machine,
+      first_gpus(2),
       {.collectives = CollectiveAlgorithm::ideal, .record_timeline = true});
-  for (const auto &sample : result.timeline.link_samples) {
+  for (const auto& sample : result.timeline.link_samples) {
     EXPECT_TRUE(std::isfinite(sample.utilisation_ratio));
     EXPECT_LE(sample.utilisation_ratio, 1.0 + 1e-9);
   }
@@ -325,9 +321,9 @@ TEST(LinkUse, IsBytesOverWhatTheLinkCouldCarry) {
   const auto result = simulate(
       hand_plan(
           {program({kernel_op("a", 80e6), message_op("s", {send_to(1, 1e6)})}),
-           program({message_op("r", {receive_from(0, 1e6)}),
-                    sampling(kernel_op("b", 5e6))})}),
-      two_round_gpus(), first_gpus(2));
+           program({message_op("r", {receive_from(0, 1e6)}), sampling(kernel_op("b", 5e6))})}),
+      two_round_gpus(),
+      first_gpus(2));
   ASSERT_EQ(result.links.size(), 1u);
   EXPECT_EQ(result.links[0].name, "gpu0->gpu1");
   EXPECT_EQ(result.links[0].bytes, 1e6);

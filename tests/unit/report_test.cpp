@@ -246,8 +246,8 @@ layout  of tensors  received per GPU  compute  exposed comm.  late members  bubb
 ------  ----------  ----------------  -------  -------------  ------------  ------  -----
 tp4        1.00 MB            750 kB     50.0           25.0           6.2     6.2   12.5
 
-Assumed, not measured or published:
-  gpu g: eager_launch = 2.2 us (not published)
+Assumed, not measured or published (reasons: decodesim describe NAME):
+  gpu g: eager_launch = 2.2 us
 )";
   EXPECT_EQ(render(sample_report(), OutputFormat::text), expected);
 }
@@ -282,8 +282,8 @@ GPU time in decode             100 %
   pipeline bubble              6.2 %  ##
   other (launch gaps)         12.5 %  ####
 
-Assumed, not measured or published:
-  gpu g: eager_launch = 2.2 us (not published)
+Assumed, not measured or published (reasons: decodesim describe NAME):
+  gpu g: eager_launch = 2.2 us
 )";
   const Report report{sample_scenario(), {sample_result("tp4", 4)}};
   EXPECT_EQ(render(report, OutputFormat::text), expected);
@@ -338,7 +338,7 @@ TEST(MarkdownReport, ComparesLayouts) {
                       "| 10.0 |\n"),
             std::string::npos)
       << text;
-  EXPECT_TRUE(text.ends_with("- gpu g: eager_launch = 2.2 us (not published)\n"));
+  EXPECT_TRUE(text.ends_with("- gpu g: eager_launch = 2.2 us\n"));
 }
 
 // ---------------------------------------------------------------------------- tables, numbers

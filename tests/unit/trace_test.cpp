@@ -381,7 +381,7 @@ TEST(AtomicFile, NamesAPathThatCannotBeWritten) {
   EXPECT_EQ(failure(folder / "file" / "a"),
             (folder / "file" / "a").string() +
                 ": cannot be written (Not a directory); give a path in an existing folder");
-  EXPECT_EQ(failure(""), ": is a folder; give the name of a file");
+  EXPECT_EQ(failure(""), "output: is an empty path; give the name of a file");
   EXPECT_EQ(folder.entries(), std::vector<std::string>{"file"});
 }
 
