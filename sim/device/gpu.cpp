@@ -13,8 +13,9 @@ namespace decodesim {
 
 namespace {
 
-constexpr std::array<std::pair<KernelClass, const char*>, 7> kernel_classes{
+constexpr std::array<std::pair<KernelClass, const char*>, 8> kernel_classes{
     {{KernelClass::gemm, "gemm"},
+     {KernelClass::grouped_gemm, "grouped_gemm"},
      {KernelClass::attention_decode, "attention_decode"},
      {KernelClass::attention_prefill, "attention_prefill"},
      {KernelClass::norm, "norm"},

@@ -12,6 +12,7 @@ namespace decodesim {
 /// Kinds of kernels that share one set of efficiencies. Enumerators are the names used in files.
 enum class KernelClass {
   gemm,              ///< matrix product, from GEMV-like (decode) to compute-bound (prefill)
+  grouped_gemm,      ///< one matrix product per expert, in one kernel
   attention_decode,  ///< one query token per sequence against its cache
   attention_prefill, ///< all prompt tokens against each other, causal
   norm,              ///< norm, with the residual addition fused

@@ -3,6 +3,7 @@
 #include "sim/model/data_type.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace decodesim {
@@ -10,6 +11,20 @@ namespace decodesim {
 enum class NormKind { rms_norm, layer_norm }; ///< layer_norm has a bias beside its weight
 
 enum class PositionKind { rotary, alibi, learned };
+
+/// Mixture of experts: what takes the place of the FFN in some layers.
+struct MixtureOfExperts {
+  int experts = 0;
+  int experts_per_token = 0;
+  std::int64_t expert_ffn_size = 0; ///< width of one expert
+  std::int64_t shared_ffn_size = 0; ///< width of all shared experts together; 0 = none
+  int first_dense_layers = 0;       ///< these layers have a dense FFN of Model::ffn_size
+  bool router_bias = false;         ///< one number per expert
+  bool expert_bias = false;         ///< a bias per output of each expert matrix
+  bool shared_expert_gate = false;  ///< hidden size x 1 (Qwen2-MoE)
+
+  bool operator==(const MixtureOfExperts&) const = default;
+};
 
 /// Shape of a decoder-only transformer. Counts are whole numbers of elements.
 ///
@@ -37,6 +52,12 @@ struct Model {
   bool qkv_bias = false;
   bool attention_output_bias = false;
   bool ffn_bias = false;
+  std::optional<MixtureOfExperts> moe; ///< absent in dense models
+
+  /// Whether the layer has experts instead of a dense FFN.
+  [[nodiscard]] bool has_experts(int layer) const {
+    return moe && layer >= moe->first_dense_layers;
+  }
 
   /// Width of the query projection: heads x head size (not always the hidden size).
   [[nodiscard]] std::int64_t query_size() const { return std::int64_t{heads} * head_size; }

@@ -31,6 +31,7 @@ Gpu round_gpu(double byte_efficiency) {
   gpu.eager_launch = made_up(Seconds{0.0});
   gpu.graph_launch = made_up(Seconds{0.0});
   for (const auto kernel_class : {KernelClass::gemm,
+                                  KernelClass::grouped_gemm,
                                   KernelClass::attention_decode,
                                   KernelClass::attention_prefill,
                                   KernelClass::norm,

@@ -256,7 +256,7 @@ TEST(GpuFile, RequiresEveryKernelClass) {
 TEST(GpuFile, RefusesAnUnknownKernelClass) {
   EXPECT_EQ(message_after("\"gemm\"", "\"gem\""),
             "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
-            "attention_decode, attention_prefill, norm, elementwise, embedding, sampling");
+            "grouped_gemm, attention_decode, attention_prefill, norm, elementwise, embedding, sampling");
 }
 
 TEST(GpuFile, RequiresABf16Peak) {
