@@ -89,13 +89,13 @@ void Player::sleep_until(double instant) const {
 
 void Player::block(Stream& stream) {
   stream.blocked = true;
-  stream.wake->acquire();
-  stream.blocked = false;
+  sg4::this_actor::suspend();
 }
 
 void Player::unblock(Stream& stream) {
   if (stream.blocked) {
-    stream.wake->release();
+    stream.blocked = false;
+    stream.actor->resume();
   }
 }
 
@@ -117,18 +117,19 @@ SimulationResult Player::play() {
                                        [](const auto& op) { return op.samples; })) {
         reporter_ = rank->number;
       }
-      sg4::Actor::create("rank" + std::to_string(rank->number) + "." +
-                             rank->program->streams[static_cast<std::size_t>(stream->id)],
-                         platform_.host(rank->gpu),
-                         [this, one = stream.get()] {
-                           try {
-                             run_stream(*one);
-                           } catch (const simgrid::ForcefulKillException&) {
-                             throw;
-                           } catch (...) {
-                             keep_first_error();
-                           }
-                         });
+      stream->actor =
+          sg4::Actor::create("rank" + std::to_string(rank->number) + "." +
+                                 rank->program->streams[static_cast<std::size_t>(stream->id)],
+                             platform_.host(rank->gpu),
+                             [this, one = stream.get()] {
+                               try {
+                                 run_stream(*one);
+                               } catch (const simgrid::ForcefulKillException&) {
+                                 throw;
+                               } catch (...) {
+                                 keep_first_error();
+                               }
+                             });
     }
   }
   sg4::Engine::get_instance()->run();

@@ -44,7 +44,7 @@ private:
     Rank* rank = nullptr;
     StreamId id = 0;
     const std::array<std::vector<IndexedOperation>, 3>* operations = nullptr;
-    simgrid::s4u::SemaphorePtr wake = simgrid::s4u::Semaphore::create(0);
+    simgrid::s4u::ActorPtr actor;
     bool blocked = false;
     double now = 0; ///< simulated seconds since the start; may run ahead of SimGrid's clock
     Part part = Part::prologue;
