@@ -31,6 +31,8 @@ struct ScenarioFlags {
   Flag collectives;
   Flag launch;
   Flag ring_order;
+  Flag fold;
+  bool every_token = false;
 };
 
 /// One layout, degree by degree.

@@ -1,6 +1,7 @@
 #include "sim/engine/player.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace sg4 = simgrid::s4u;
 
@@ -63,45 +64,44 @@ double Player::transfer(const PreparedFlow& flow, const std::vector<Arrival>& pa
   return end;
 }
 
-void Player::play(Stream& stream, const Collective& collective) {
-  const auto& axis = plan_.axis(collective.axis);
-  const int group = axis.group_of_rank[static_cast<std::size_t>(stream.rank->number)];
-  auto& arrivals = communicators_[{&axis, group}];
+void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
+  const auto& end_of_rank =
+      (*stream.rank->collectives)[static_cast<std::size_t>(entry.ends.front())];
+  auto& arrivals = communicators_[end_of_rank.communicator];
   const Arrival mine{.stream = &stream, .at = stream.now, .meanwhile = SpanKind::waiting};
   arrivals.push_back(mine);
   if (stream.rank->overlaps) {
     stream.rank->clock.change(clock(), SpanKind::waiting, +1);
   }
-  if (arrivals.size() < axis.groups[static_cast<std::size_t>(group)].size()) {
+  const auto members =
+      static_cast<std::size_t>(flows_->communicator_sizes()[end_of_rank.communicator]);
+  if (arrivals.size() < members) {
     block(stream);
     return;
   }
   const auto parties = std::exchange(arrivals, {});
-  const double end = transfer(flows_->collective(axis, group, collective), parties, stream.part);
+  const double end = transfer(*end_of_rank.flow, parties, stream.part);
   for (const auto& party : parties) {
     party.stream->now = end;
     unblock(*party.stream);
   }
 }
 
-void Player::play(Stream& stream, const PointToPoint& messages) {
-  stream.messages_open = static_cast<int>(messages.messages.size());
+void Player::play_messages(Stream& stream, const IndexedOperation& entry) {
+  const auto& messages = as_point_to_point(*entry.operation)->messages;
+  stream.messages_open = static_cast<int>(messages.size());
   stream.messages_end = stream.now;
-  const bool alone = messages.messages.size() == 1;
-  for (const auto& message : messages.messages) {
-    const auto& axis = plan_.axis(message.axis);
-    const auto& group = plan_.group(message.axis, stream.rank->number);
-    const int peer = group[static_cast<std::size_t>(message.peer)];
-    const bool sends = message.direction == Message::Direction::send;
-    const int from = sends ? stream.rank->number : peer;
-    const int to = sends ? peer : stream.rank->number;
+  const bool alone = messages.size() == 1;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const bool sends = messages[i].direction == Message::Direction::send;
     const Arrival mine{.stream = &stream,
                        .at = stream.now,
                        .meanwhile = sends ? SpanKind::waiting : SpanKind::bubble};
     if (stream.rank->overlaps) {
       stream.rank->clock.change(clock(), mine.meanwhile, +1);
     }
-    auto& [senders, receivers] = channels_[{&axis, message.channel, from, to}];
+    const auto& end = (*stream.rank->messages)[static_cast<std::size_t>(entry.ends[i])];
+    auto& [senders, receivers, pairs] = channels_[end.channel];
     (sends ? senders : receivers).push_back(mine);
     if (senders.empty() || receivers.empty()) {
       continue;
@@ -111,11 +111,11 @@ void Player::play(Stream& stream, const PointToPoint& messages) {
     senders.pop_front();
     receivers.pop_front();
     if (alone) {
-      run_message(sender, receiver, message.bytes, &stream);
+      run_message(sender, receiver, end, &stream);
     } else {
-      sg4::Actor::create("message", sg4::this_actor::get_host(), [=, this, bytes = message.bytes] {
+      sg4::Actor::create("message", sg4::this_actor::get_host(), [=, this] {
         try {
-          run_message(sender, receiver, bytes, nullptr);
+          run_message(sender, receiver, end, nullptr);
         } catch (const simgrid::ForcefulKillException&) {
           throw;
         } catch (...) {
@@ -132,19 +132,18 @@ void Player::play(Stream& stream, const PointToPoint& messages) {
 
 void Player::run_message(const Arrival& sender,
                          const Arrival& receiver,
-                         Bytes bytes,
+                         const ChannelEnd& channel,
                          const Stream* driver) {
-  const int from = sender.stream->rank->number;
-  const int to = receiver.stream->rank->number;
-  const auto& flow = flows_->message(from, to, bytes);
-  const double end = transfer(flow, {sender, receiver}, sender.stream->part);
+  const double end = transfer(*channel.flow, {sender, receiver}, sender.stream->part);
   if (options_.record_timeline) {
-    result_.timeline.arrows.push_back({.start_s = std::max(sender.at, receiver.at),
-                                       .end_s = end,
-                                       .from_rank = from,
-                                       .from_stream = sender.stream->id,
-                                       .to_rank = to,
-                                       .to_stream = receiver.stream->id});
+    for (const auto& [from, to] : *channels_[channel.channel].pairs) {
+      result_.timeline.arrows.push_back({.start_s = std::max(sender.at, receiver.at),
+                                         .end_s = end,
+                                         .from_rank = from,
+                                         .from_stream = sender.stream->id,
+                                         .to_rank = to,
+                                         .to_stream = receiver.stream->id});
+    }
   }
   for (auto* stream : {sender.stream, receiver.stream}) {
     stream->messages_end = std::max(stream->messages_end, end);
@@ -158,10 +157,12 @@ void Player::run_message(const Arrival& sender,
 
 void Player::fill_links() {
   std::map<LinkDirection, double> carried;
+  // Steps that are not played move the same bytes.
+  const double steps_per_play = plays_ > 0 ? static_cast<double>(plan_.decode_steps) / plays_ : 1.0;
   for (const auto& use : decode_use_) {
     if (use.flow != nullptr) {
       for (const auto link : use.flow->links) {
-        carried[link] += use.bytes;
+        carried[link] += use.bytes * steps_per_play;
       }
     }
   }

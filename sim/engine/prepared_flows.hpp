@@ -1,51 +1,92 @@
 #pragma once
 
 #include "sim/engine/communication.hpp"
+#include "sim/engine/fold.hpp"
 #include "sim/engine/platform.hpp"
+#include "sim/plan/program_index.hpp"
 
-#include <map>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace decodesim {
 
 /// A transfer that is ready to be started: its latency is slept, then its bytes cross the route.
+/// It stands for all transfers like it.
 struct PreparedFlow {
   int id = 0; ///< counts from 0
   double latency_s = 0;
   Bytes bytes;
   RouteId route = 0;
-  std::vector<LinkDirection> links; ///< with repetition
+  std::vector<LinkDirection> links; ///< of all that it stands for, with repetition
 };
 
-/// Every transfer of a plan, worked out on the machine's graph before the platform is sealed.
+/// Where ranks meet for collectives: the same for all members that are played.
+struct CommunicatorEnd {
+  std::size_t communicator = 0; ///< counts from 0
+  const PreparedFlow* flow = nullptr;
+};
+
+/// Where a sender and a receiver meet.
+struct ChannelEnd {
+  std::size_t channel = 0; ///< counts from 0
+  const PreparedFlow* flow = nullptr;
+};
+
+/// Every transfer of a plan, worked out on the machine's graph before the platform is sealed; which
+/// ranks are played; and where these meet.
 class PreparedFlows {
 public:
-  /// @param shares_memory  by rank: its transfers may run beside its own kernels, so they cross the
-  ///                       memory of its GPU
+  /// @param indices        by program
+  /// @param shares_memory  by program: its transfers may run beside its own kernels, so they cross
+  ///                       the memory of its GPU
   PreparedFlows(const Plan& plan,
+                const std::vector<ProgramIndex>& indices,
                 const Communication& communication,
                 const std::vector<bool>& shares_memory,
+                Folding folding,
                 Platform& platform);
 
-  [[nodiscard]] const PreparedFlow&
-  collective(const GroupAxis& axis, int group, const Collective& collective) const;
-  [[nodiscard]] const PreparedFlow& message(int from_rank, int to_rank, Bytes bytes) const;
+  [[nodiscard]] const Fold& fold() const { return fold_; }
 
-  [[nodiscard]] int count() const { return count_; }
+  /// By entry in ProgramIndex::collectives of a played rank's program.
+  [[nodiscard]] const std::vector<CommunicatorEnd>& collectives(int rank) const {
+    return ends_[static_cast<std::size_t>(rank)].collectives;
+  }
+
+  /// By entry in ProgramIndex::messages of a played rank's program.
+  [[nodiscard]] const std::vector<ChannelEnd>& messages(int rank) const {
+    return ends_[static_cast<std::size_t>(rank)].messages;
+  }
+
+  /// Played ranks that meet in each communicator.
+  [[nodiscard]] const std::vector<int>& communicator_sizes() const { return communicator_sizes_; }
+
+  /// (sender, receiver) of all that each channel stands for.
+  [[nodiscard]] const std::vector<std::vector<std::pair<int, int>>>& channel_pairs() const {
+    return channel_pairs_;
+  }
+
+  [[nodiscard]] std::size_t count() const { return flows_.size(); }
 
 private:
-  [[nodiscard]] PreparedFlow ready(const Flow& flow, const std::vector<int>& ranks);
+  struct Ends {
+    std::vector<CommunicatorEnd> collectives;
+    std::vector<ChannelEnd> messages;
+  };
 
-  using CollectiveKey = std::tuple<const GroupAxis*, int, CollectiveKind, double>;
-  using MessageKey = std::tuple<int, int, double>;
+  class Writer;
 
-  const Communication& communication_;
-  const std::vector<bool>& shares_memory_;
-  Platform& platform_;
-  std::map<CollectiveKey, PreparedFlow> collectives_;
-  std::map<MessageKey, PreparedFlow> messages_;
-  int count_ = 0;
+  PreparedFlows(const Plan& plan,
+                const std::vector<ProgramIndex>& indices,
+                const Writer& writer,
+                Folding folding,
+                Platform& platform);
+
+  Fold fold_;
+  std::vector<PreparedFlow> flows_;
+  std::vector<Ends> ends_; ///< by rank
+  std::vector<int> communicator_sizes_;
+  std::vector<std::vector<std::pair<int, int>>> channel_pairs_;
 };
 
 } // namespace decodesim

@@ -21,6 +21,8 @@ struct Scenario {
   CollectiveAlgorithm collectives = CollectiveAlgorithm::ring;
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
+  Folding fold = Folding::automatic;
+  bool every_token = false; ///< no decode step is interpolated
 };
 
 } // namespace decodesim
