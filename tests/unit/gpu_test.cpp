@@ -153,7 +153,7 @@ TEST_P(GpuPreset, IsCompleteAndSourced) {
   const auto gpu = find_gpu(GetParam(), "--gpu");
   EXPECT_EQ(gpu.name, GetParam());
   EXPECT_FALSE(gpu.summary.empty());
-  EXPECT_EQ(gpu.kernels.size(), 7u);
+  EXPECT_EQ(gpu.kernels.size(), 8u);
   EXPECT_FALSE(gpu.memory_capacity.source.empty());
   EXPECT_EQ(gpu.memory_bandwidth.kind, SourceKind::datasheet);
   for (const auto& [type, peak] : gpu.peak) {
