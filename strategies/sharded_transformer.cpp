@@ -83,6 +83,11 @@ void validate_shards(const Model& model, int shards) {
                         ", which tp = " + std::to_string(shards) + " does not divide"};
     }
   };
+  if (model.moe || model.latent || model.parallel_block || model.post_norms) {
+    throw LayoutError{model.name +
+                      " has experts, latent attention, parallel blocks or norms behind "
+                      "blocks, which are not planned yet"};
+  }
   require(model.heads, "attention heads");
   require(model.ffn_size, "FFN columns");
   if (model.kv_heads % shards != 0 && shards % model.kv_heads != 0) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/model/parameters.hpp"
 #include "strategies/program_builder.hpp"
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
-#include "sim/model/model.hpp"
+#include "sim/model/parameters.hpp"
 #include "sim/quantity_text.hpp"
 #include "sim/sourced_json.hpp"
 #include "strategies/registry.hpp"
@@ -69,7 +69,7 @@ void describe(const Model& model) {
       "QKV " + yes_no(model.qkv_bias) + ", attention output " +
           yes_no(model.attention_output_bias) + ", feed-forward " + yes_no(model.ffn_bias));
   row("parameters", billions(total_parameters(model)));
-  row("  a layer", billions(layer_parameters(model).total()));
+  row("  a layer", billions(layer_parameters(model, model.layers - 1).total()));
   row("  embedding", billions(embedding_parameters(model)));
   row("  LM head",
       model.tied_embeddings ? "the embedding table" : billions(head_parameters(model)));
