@@ -2,7 +2,7 @@
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
-#include "sim/model/model.hpp"
+#include "sim/model/parameters.hpp"
 #include "strategies/registry.hpp"
 #include "topologies/machine.hpp"
 

@@ -34,6 +34,9 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["isl"] = workload.input_tokens;
   json["osl"] = workload.output_tokens;
   json["dtype"] = to_string(workload.precision.weights);
+  if (workload.precision.experts) {
+    json["expert_dtype"] = to_string(*workload.precision.experts);
+  }
   json["kv_cache_dtype"] = to_string(workload.precision.kv_cache);
   json["mapping"] = scenario.mapping;
   json["collectives"] = scenario.collectives;
