@@ -40,14 +40,14 @@ Player::Player(const Plan& plan,
     timings_.emplace_back(program, machine.gpu);
     overlaps.push_back(has_several_streams(indices_.back()));
   }
-  flows_ = std::make_unique<PreparedFlows>(
+  transfers_ = std::make_unique<PreparedTransfers>(
       plan, indices_, communication_, overlaps, options.fold, platform_);
-  communicators_.resize(flows_->communicator_sizes().size());
-  channels_.resize(flows_->channel_pairs().size());
+  communicators_.resize(transfers_->communicator_sizes().size());
+  channels_.resize(transfers_->channel_pairs().size());
   for (std::size_t i = 0; i < channels_.size(); ++i) {
-    channels_[i].pairs = &flows_->channel_pairs()[i];
+    channels_[i].pairs = &transfers_->channel_pairs()[i];
   }
-  decode_use_.resize(flows_->count());
+  decode_use_.resize(static_cast<std::size_t>(transfers_->piece_count()));
   make_ranks();
   result_.simulated_ranks = static_cast<int>(ranks_.size());
   result_.step_end_s.resize(static_cast<std::size_t>(plays_), 0.0);
@@ -63,7 +63,7 @@ Player::Player(const Plan& plan,
 void Player::make_ranks() {
   int actors = 0;
   for (int number = 0; number < plan_.ranks(); ++number) {
-    if (flows_->fold().rank(number) != number) {
+    if (transfers_->fold().rank(number) != number) {
       continue;
     }
     auto rank = std::make_unique<Rank>();
@@ -75,8 +75,8 @@ void Player::make_ranks() {
     rank->program = &plan_.programs[role];
     rank->index = &indices_[role];
     rank->timings = &timings_[role];
-    rank->collectives = &flows_->collectives(number);
-    rank->messages = &flows_->messages(number);
+    rank->collectives = &transfers_->collectives(number);
+    rank->messages = &transfers_->messages(number);
     rank->events.resize(static_cast<std::size_t>(rank->program->event_count));
     for (std::size_t s = 0; s < rank->index->streams.size(); ++s) {
       auto stream = std::make_unique<Stream>();
@@ -179,7 +179,7 @@ SimulationResult Player::play() {
   result_.decode_time_of_rank.resize(static_cast<std::size_t>(plan_.ranks()));
   for (const auto& rank : ranks_) {
     const auto time = window_of(*rank);
-    for (const int alike : flows_->fold().ranks_like(rank->number)) {
+    for (const int alike : transfers_->fold().ranks_like(rank->number)) {
       result_.decode_time_of_rank[static_cast<std::size_t>(alike)] = time;
     }
   }
@@ -240,7 +240,7 @@ void Player::repeat_for_folded_ranks() {
     const auto played = list.size();
     for (std::size_t i = 0; i < played; ++i) {
       const int number = list[i].rank;
-      for (const int alike : flows_->fold().ranks_like(number)) {
+      for (const int alike : transfers_->fold().ranks_like(number)) {
         if (alike != number) {
           auto copy = list[i];
           copy.rank = alike;
@@ -315,12 +315,12 @@ void Player::end_step(Stream& stream, int step) {
     rank.clock.close_window(stream.now);
   }
   if (options_.record_timeline && rank.program->sequences > 0) {
-    const auto tokens = static_cast<double>(plan_.prompt_tokens + step + 1);
+    const auto tokens = plan_.prompt_tokens + step + 1;
     result_.timeline.cache_samples.push_back(
         {.time_s = stream.now,
          .rank = rank.number,
          .kv_cache_bytes =
-             (tokens * rank.program->sequences * rank.program->kv_bytes_per_token).value()});
+             (rank.program->kv_cache_bytes(tokens) * rank.program->sequences).value()});
   }
 }
 

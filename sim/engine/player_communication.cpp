@@ -7,63 +7,6 @@ namespace sg4 = simgrid::s4u;
 
 namespace decodesim {
 
-double Player::transfer(const PreparedFlow& flow, const std::vector<Arrival>& parties, Part part) {
-  double start = 0;
-  bool overlapping = false;
-  for (const auto& party : parties) {
-    start = std::max(start, party.at);
-    overlapping = overlapping || party.stream->rank->overlaps;
-  }
-  if (overlapping) {
-    sleep_until(start);
-    for (const auto& party : parties) {
-      if (auto& rank = *party.stream->rank; rank.overlaps) {
-        rank.clock.change(start, party.meanwhile, -1);
-        rank.clock.change(start, SpanKind::transfer, +1);
-      }
-    }
-  }
-  sleep_until(start + flow.latency_s);
-  const double moving_from = clock();
-  if (overlapping) {
-    for (const auto& party : parties) {
-      auto& rank = *party.stream->rank;
-      ++rank.transfers;
-      if (rank.kernel_asleep) {
-        rank.kernel_asleep = false;
-        rank.interrupt->release();
-      }
-    }
-  }
-  platform_.transfer(flow.route, flow.bytes);
-  const double end = clock();
-  for (const auto& party : parties) {
-    auto& rank = *party.stream->rank;
-    if (overlapping) {
-      --rank.transfers;
-    }
-    if (rank.overlaps) {
-      rank.clock.change(end, SpanKind::transfer, -1);
-    } else {
-      rank.clock.add(party.meanwhile, start - party.at);
-      rank.clock.add(SpanKind::transfer, end - start);
-    }
-    // A receive waits on its own stream; the bubble is on the stream that computes.
-    const bool elsewhere = rank.overlaps && party.meanwhile == SpanKind::bubble;
-    record_span(*party.stream, elsewhere ? SpanKind::waiting : party.meanwhile, party.at, start);
-    record_span(*party.stream, SpanKind::transfer, start, end);
-  }
-  if (part == Part::body) {
-    auto& use = decode_use_[static_cast<std::size_t>(flow.id)];
-    use.flow = &flow;
-    use.bytes += flow.bytes.value();
-  }
-  if (options_.record_timeline) {
-    flow_records_.push_back({.flow = &flow, .start = moving_from, .end = end});
-  }
-  return end;
-}
-
 void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
   const auto& end_of_rank =
       (*stream.rank->collectives)[static_cast<std::size_t>(entry.ends.front())];
@@ -74,13 +17,13 @@ void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
     stream.rank->clock.change(clock(), SpanKind::waiting, +1);
   }
   const auto members =
-      static_cast<std::size_t>(flows_->communicator_sizes()[end_of_rank.communicator]);
+      static_cast<std::size_t>(transfers_->communicator_sizes()[end_of_rank.communicator]);
   if (arrivals.size() < members) {
     block(stream);
     return;
   }
   const auto parties = std::exchange(arrivals, {});
-  const double end = transfer(*end_of_rank.flow, parties, stream.part);
+  const double end = transfer(*end_of_rank.transfer, parties, stream.part);
   for (const auto& party : parties) {
     party.stream->now = end;
     unblock(*party.stream);
@@ -134,7 +77,7 @@ void Player::run_message(const Arrival& sender,
                          const Arrival& receiver,
                          const ChannelEnd& channel,
                          const Stream* driver) {
-  const double end = transfer(*channel.flow, {sender, receiver}, sender.stream->part);
+  const double end = transfer(*channel.transfer, {sender, receiver}, sender.stream->part);
   if (options_.record_timeline) {
     for (const auto& [from, to] : *channels_[channel.channel].pairs) {
       result_.timeline.arrows.push_back({.start_s = std::max(sender.at, receiver.at),
@@ -160,8 +103,8 @@ void Player::fill_links() {
   // Steps that are not played move the same bytes.
   const double steps_per_play = plays_ > 0 ? static_cast<double>(plan_.decode_steps) / plays_ : 1.0;
   for (const auto& use : decode_use_) {
-    if (use.flow != nullptr) {
-      for (const auto link : use.flow->links) {
+    if (use.piece != nullptr) {
+      for (const auto link : use.piece->links) {
         carried[link] += use.bytes * steps_per_play;
       }
     }
@@ -186,12 +129,12 @@ void Player::fill_link_samples() {
   };
 
   std::map<LinkDirection, std::vector<Change>> changes;
-  for (const auto& record : flow_records_) {
+  for (const auto& record : piece_records_) {
     if (record.end <= record.start) {
       continue; // too short for the clock
     }
-    const double rate = record.flow->bytes.value() / (record.end - record.start);
-    for (const auto link : record.flow->links) {
+    const double rate = record.piece->bytes.value() / (record.end - record.start);
+    for (const auto link : record.piece->links) {
       const double share = rate / machine_.link(link).bandwidth.value.value();
       changes[link].push_back({record.start, share});
       changes[link].push_back({record.end, -share});

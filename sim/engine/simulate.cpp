@@ -15,8 +15,8 @@ constexpr int most_steps_all_played = 64;
 /// Relative error of a step's time at which the windows lie close enough.
 constexpr double prediction_tolerance = 1e-4;
 
-/// Operations that are the same on all ranks of a role and, but for the context of decode attention,
-/// in all steps. New kinds are not until they are listed here.
+/// Operations that are the same on all ranks of a role and, but for the context of decode
+/// attention, in all steps. New kinds are not until they are listed here.
 bool is_regular(const Operation& op) {
   if (const auto* kernel = as_kernel(op)) {
     return std::holds_alternative<Gemm>(*kernel) || std::holds_alternative<Attention>(*kernel) ||
@@ -29,9 +29,8 @@ bool is_regular(const Plan& plan) {
   return std::all_of(plan.programs.begin(), plan.programs.end(), [](const Program& program) {
     const auto regular = [&](Part part) {
       const auto& operations = program.part(part);
-      return std::all_of(operations.begin(), operations.end(), [](const Operation& op) {
-        return is_regular(op);
-      });
+      return std::all_of(
+          operations.begin(), operations.end(), [](const Operation& op) { return is_regular(op); });
     };
     return regular(Part::prologue) && regular(Part::body) && regular(Part::epilogue);
   });
@@ -52,8 +51,8 @@ SimulationResult play(const Plan& plan,
                       SimulationOptions options) {
   const int steps = plan.decode_steps;
   const bool regular = is_regular(plan);
-  const bool samples = steps > most_steps_all_played && !options.every_token &&
-                       !options.record_timeline && regular;
+  const bool samples =
+      steps > most_steps_all_played && !options.every_token && !options.record_timeline && regular;
   if (!regular) {
     options.fold = Folding::none;
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "sim/engine/timeline.hpp"
-#include "sim/network/flow.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/plan.hpp"
 #include "topologies/machine.hpp"
 
@@ -27,7 +27,8 @@ enum class Folding {
 };
 
 struct SimulationOptions {
-  CollectiveAlgorithm collectives = CollectiveAlgorithm::ring;
+  std::string collectives = "ring"; ///< a registered collective algorithm
+  Fidelity fidelity = Fidelity::flow;
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
   Folding fold = Folding::automatic;

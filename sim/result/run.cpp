@@ -105,6 +105,7 @@ LayoutResult run_on(const Model& model,
       refuse_endless_timeline(plan);
     }
     SimulationOptions simulation{.collectives = scenario.collectives,
+                                 .fidelity = scenario.fidelity,
                                  .launch = scenario.launch,
                                  .ring_order = scenario.ring_order,
                                  .fold = scenario.fold,

@@ -153,7 +153,7 @@ TEST_P(GpuPreset, IsCompleteAndSourced) {
   const auto gpu = find_gpu(GetParam(), "--gpu");
   EXPECT_EQ(gpu.name, GetParam());
   EXPECT_FALSE(gpu.summary.empty());
-  EXPECT_EQ(gpu.kernels.size(), 7u);
+  EXPECT_EQ(gpu.kernels.size(), 8u);
   EXPECT_FALSE(gpu.memory_capacity.source.empty());
   EXPECT_EQ(gpu.memory_bandwidth.kind, SourceKind::datasheet);
   for (const auto& [type, peak] : gpu.peak) {
@@ -254,9 +254,10 @@ TEST(GpuFile, RequiresEveryKernelClass) {
 }
 
 TEST(GpuFile, RefusesAnUnknownKernelClass) {
-  EXPECT_EQ(message_after("\"gemm\"", "\"gem\""),
-            "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
-            "grouped_gemm, attention_decode, attention_prefill, norm, elementwise, embedding, sampling");
+  EXPECT_EQ(
+      message_after("\"gemm\"", "\"gem\""),
+      "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
+      "grouped_gemm, attention_decode, attention_prefill, norm, elementwise, embedding, sampling");
 }
 
 TEST(GpuFile, RequiresABf16Peak) {
@@ -275,7 +276,8 @@ TEST(GpuFile, RefusesAPeakOfATypeThatIsOnlyStored) {
 TEST(GpuFile, RefusesAnUnknownType) {
   EXPECT_EQ(message_after("\"int8\"", "\"int9\""),
             "gpu.json: /peak: data type \"int9\" is unknown; did you mean \"int8\"? known: fp32, "
-            "bf16, fp16, fp8, int8, int4");
+            "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, "
+            "mxfp4");
 }
 
 TEST(KernelClassName, IsThatOfTheFiles) {

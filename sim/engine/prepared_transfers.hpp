@@ -10,41 +10,47 @@
 
 namespace decodesim {
 
-/// A transfer that is ready to be started: its latency is slept, then its bytes cross the route.
-/// It stands for all transfers like it.
-struct PreparedFlow {
-  int id = 0; ///< counts from 0
+/// A piece that is ready to be started: its latency is slept, then its bytes cross the route.
+struct PreparedPiece {
+  int id = 0; ///< counts from 0 over all transfers
   double latency_s = 0;
   Bytes bytes;
   RouteId route = 0;
-  std::vector<LinkDirection> links; ///< of all that it stands for, with repetition
+  std::vector<LinkDirection> links; ///< of all pieces that it stands for, with repetition
+  int after = 0;                    ///< pieces of the transfer that must be through before
+  std::vector<int> next;            ///< pieces of the transfer that wait for this one
+};
+
+/// It stands for all transfers like it.
+struct PreparedTransfer {
+  std::vector<PreparedPiece> pieces;
 };
 
 /// Where ranks meet for collectives: the same for all members that are played.
 struct CommunicatorEnd {
   std::size_t communicator = 0; ///< counts from 0
-  const PreparedFlow* flow = nullptr;
+  const PreparedTransfer* transfer = nullptr;
 };
 
 /// Where a sender and a receiver meet.
 struct ChannelEnd {
   std::size_t channel = 0; ///< counts from 0
-  const PreparedFlow* flow = nullptr;
+  const PreparedTransfer* transfer = nullptr;
 };
 
 /// Every transfer of a plan, worked out on the machine's graph before the platform is sealed; which
 /// ranks are played; and where these meet.
-class PreparedFlows {
+class PreparedTransfers {
 public:
   /// @param indices        by program
   /// @param shares_memory  by program: its transfers may run beside its own kernels, so they cross
   ///                       the memory of its GPU
-  PreparedFlows(const Plan& plan,
-                const std::vector<ProgramIndex>& indices,
-                const Communication& communication,
-                const std::vector<bool>& shares_memory,
-                Folding folding,
-                Platform& platform);
+  PreparedTransfers(const Plan& plan,
+                    const std::vector<ProgramIndex>& indices,
+                    const Communication& communication,
+                    const std::vector<bool>& shares_memory,
+                    Folding folding,
+                    Platform& platform);
 
   [[nodiscard]] const Fold& fold() const { return fold_; }
 
@@ -66,7 +72,8 @@ public:
     return channel_pairs_;
   }
 
-  [[nodiscard]] std::size_t count() const { return flows_.size(); }
+  /// Pieces of all transfers that are played.
+  [[nodiscard]] int piece_count() const { return piece_count_; }
 
 private:
   struct Ends {
@@ -76,14 +83,17 @@ private:
 
   class Writer;
 
-  PreparedFlows(const Plan& plan,
-                const std::vector<ProgramIndex>& indices,
-                const Writer& writer,
-                Folding folding,
-                Platform& platform);
+  [[nodiscard]] PreparedTransfer ready(const Writer& writer, int transfer, Platform& platform);
+
+  PreparedTransfers(const Plan& plan,
+                    const std::vector<ProgramIndex>& indices,
+                    const Writer& writer,
+                    Folding folding,
+                    Platform& platform);
 
   Fold fold_;
-  std::vector<PreparedFlow> flows_;
+  std::vector<PreparedTransfer> transfers_; ///< that are played
+  int piece_count_ = 0;
   std::vector<Ends> ends_; ///< by rank
   std::vector<int> communicator_sizes_;
   std::vector<std::vector<std::pair<int, int>>> channel_pairs_;

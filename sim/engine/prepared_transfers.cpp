@@ -1,4 +1,4 @@
-#include "sim/engine/prepared_flows.hpp"
+#include "sim/engine/prepared_transfers.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -26,7 +26,7 @@ private:
 } // namespace
 
 /// Works out a plan's transfers and the graph of who takes part in them and what they cross.
-class PreparedFlows::Writer {
+class PreparedTransfers::Writer {
 public:
   Writer(const Plan& plan,
          const std::vector<ProgramIndex>& indices,
@@ -57,7 +57,7 @@ public:
   }
 
   CommunicationGraph graph;
-  std::vector<Flow> flows; ///< of each transfer
+  std::vector<Transfer> transfers;
 
   /// Resources below this are directions of links, the others memories.
   [[nodiscard]] int links() const { return links_; }
@@ -80,25 +80,31 @@ private:
 
   int memory_of(int rank) const { return links_ + communication_.gpu(rank); }
 
-  int add(Flow flow, bool message, const std::vector<int>& ranks) {
+  int add(Transfer transfer, bool message, const std::vector<int>& ranks) {
     const bool shared = std::any_of(ranks.begin(), ranks.end(), [&](int rank) {
       return shares_memory_[static_cast<std::size_t>(
           plan_.program_of_rank[static_cast<std::size_t>(rank)])];
     });
-    auto resources = flow.links;
-    for (const auto& [from, to] : shared ? flow.hops : decltype(flow.hops){}) {
-      for (const int member : {from, to}) {
-        resources.push_back(memory_of(ranks[static_cast<std::size_t>(member)]));
+    CommunicationGraph::Transfer in_graph{.message = message, .ranks = ranks};
+    std::vector<std::int64_t> shape;
+    for (const auto& piece : transfer.pieces) {
+      auto& resources = in_graph.resources.emplace_back(piece.flow.links);
+      for (const auto& [from, to] : shared ? piece.flow.hops : decltype(piece.flow.hops){}) {
+        for (const int member : {from, to}) {
+          resources.push_back(memory_of(ranks[static_cast<std::size_t>(member)]));
+        }
       }
+      shape.insert(shape.end(),
+                   {bits(piece.latency.value()),
+                    bits(piece.flow.bytes.value()),
+                    piece.flow.cap ? bits(piece.flow.cap->value()) : -1,
+                    static_cast<std::int64_t>(piece.after.size())});
+      shape.insert(shape.end(), piece.after.begin(), piece.after.end());
     }
-    graph.transfers.push_back({.shape = shapes_({bits(flow.latency.value()),
-                                                 bits(flow.bytes.value()),
-                                                 flow.cap ? bits(flow.cap->value()) : -1}),
-                               .message = message,
-                               .ranks = ranks,
-                               .resources = {std::move(resources)}});
-    flows.push_back(std::move(flow));
-    return static_cast<int>(flows.size()) - 1;
+    in_graph.shape = shapes_(shape);
+    graph.transfers.push_back(std::move(in_graph));
+    transfers.push_back(std::move(transfer));
+    return static_cast<int>(transfers.size()) - 1;
   }
 
   void add_collective(int rank, const Collective& collective) {
@@ -132,59 +138,39 @@ private:
   const std::vector<bool>& shares_memory_;
   int links_ = 0;
   Numbers<std::int64_t> bandwidths_;
-  Numbers<std::tuple<std::int64_t, std::int64_t, std::int64_t>> shapes_; // latency, bytes, cap
-  Numbers<std::pair<std::string, std::string>> communicators_;           // axis, channel
+  Numbers<std::vector<std::int64_t>> shapes_;
+  Numbers<std::pair<std::string, std::string>> communicators_; // axis, channel
   std::map<std::tuple<const GroupAxis*, int, CollectiveKind, double>, int> collectives_;
   std::map<std::tuple<int, int, double>, int> messages_; // from, to, bytes
   std::set<std::tuple<std::int64_t, int, int>> channels_;
 };
 
-PreparedFlows::PreparedFlows(const Plan& plan,
-                             const std::vector<ProgramIndex>& indices,
-                             const Communication& communication,
-                             const std::vector<bool>& shares_memory,
-                             Folding folding,
-                             Platform& platform)
-    : PreparedFlows{
+PreparedTransfers::PreparedTransfers(const Plan& plan,
+                                     const std::vector<ProgramIndex>& indices,
+                                     const Communication& communication,
+                                     const std::vector<bool>& shares_memory,
+                                     Folding folding,
+                                     Platform& platform)
+    : PreparedTransfers{
           plan, indices, Writer{plan, indices, communication, shares_memory}, folding, platform} {}
 
-PreparedFlows::PreparedFlows(const Plan& plan,
-                             const std::vector<ProgramIndex>& indices,
-                             const Writer& writer,
-                             Folding folding,
-                             Platform& platform)
+PreparedTransfers::PreparedTransfers(const Plan& plan,
+                                     const std::vector<ProgramIndex>& indices,
+                                     const Writer& writer,
+                                     Folding folding,
+                                     Platform& platform)
     : fold_{writer.graph, folding == Folding::automatic},
       ends_(static_cast<std::size_t>(plan.ranks())) {
   const auto& graph = writer.graph;
-  const int links = writer.links();
-  std::vector<std::size_t> flow_of(graph.transfers.size());
-  flows_.reserve(graph.transfers.size()); // ends point into it
+  std::vector<std::size_t> played(graph.transfers.size());
+  transfers_.reserve(graph.transfers.size()); // ends point into it
   for (int transfer = 0; transfer < static_cast<int>(graph.transfers.size()); ++transfer) {
-    const auto number = static_cast<std::size_t>(transfer);
-    if (fold_.transfer(transfer) != transfer) {
-      flow_of[number] = flow_of[static_cast<std::size_t>(fold_.transfer(transfer))];
-      continue;
-    }
-    const auto& flow = writer.flows[number];
-    Flow played{
-        .latency = flow.latency, .bytes = flow.bytes, .cap = flow.cap, .links = {}, .hops = {}};
-    std::vector<int> memories;
-    for (const int resource : fold_.load(graph, transfer, 0)) {
-      if (resource < links) {
-        played.links.push_back(resource);
-      } else {
-        memories.push_back(resource - links);
-      }
-    }
-    flow_of[number] = flows_.size();
-    flows_.push_back({.id = static_cast<int>(flows_.size()),
-                      .latency_s = flow.latency.value(),
-                      .bytes = flow.bytes,
-                      .route = platform.add_route(played, memories),
-                      .links = {}});
-    for (const int alike : fold_.transfers_like(transfer)) {
-      const auto& crossed = writer.flows[static_cast<std::size_t>(alike)].links;
-      flows_.back().links.insert(flows_.back().links.end(), crossed.begin(), crossed.end());
+    const int first = fold_.transfer(transfer);
+    if (first == transfer) {
+      played[static_cast<std::size_t>(transfer)] = transfers_.size();
+      transfers_.push_back(ready(writer, transfer, platform));
+    } else {
+      played[static_cast<std::size_t>(transfer)] = played[static_cast<std::size_t>(first)];
     }
   }
 
@@ -208,28 +194,62 @@ PreparedFlows::PreparedFlows(const Plan& plan,
     auto transfer = graph.transfers_of_rank[r].begin();
     for (const auto* collective : index.collectives) {
       const auto& axis = plan.axis(collective->axis);
-      std::set<int> played;
+      std::set<int> members;
       for (const int member : plan.group(collective->axis, rank)) {
-        played.insert(fold_.rank(member));
+        members.insert(fold_.rank(member));
       }
-      const auto size = static_cast<int>(played.size());
+      const auto size = static_cast<int>(members.size());
       const auto [entry, added] =
-          communicators.try_emplace({&axis, std::move(played)}, communicator_sizes_.size());
+          communicators.try_emplace({&axis, std::move(members)}, communicator_sizes_.size());
       if (added) {
         communicator_sizes_.push_back(size);
       }
       ends_[r].collectives.push_back(
           {.communicator = entry->second,
-           .flow = &flows_[flow_of[static_cast<std::size_t>(*transfer++)]]});
+           .transfer = &transfers_[played[static_cast<std::size_t>(*transfer++)]]});
     }
     for (const auto* message : index.messages) {
       const auto [from, to] = writer.ends_of(rank, *message);
       ends_[r].messages.push_back(
           {.channel =
                channels.at({writer.communicator(*message), fold_.rank(from), fold_.rank(to)}),
-           .flow = &flows_[flow_of[static_cast<std::size_t>(*transfer++)]]});
+           .transfer = &transfers_[played[static_cast<std::size_t>(*transfer++)]]});
     }
   }
+}
+
+PreparedTransfer PreparedTransfers::ready(const Writer& writer, int transfer, Platform& platform) {
+  const auto& pieces = writer.transfers[static_cast<std::size_t>(transfer)].pieces;
+  PreparedTransfer prepared;
+  prepared.pieces.reserve(pieces.size());
+  for (std::size_t p = 0; p < pieces.size(); ++p) {
+    const auto& piece = pieces[p];
+    Flow played{.bytes = piece.flow.bytes, .cap = piece.flow.cap, .links = {}, .hops = {}};
+    std::vector<int> memories;
+    for (const int resource : fold_.load(writer.graph, transfer, p)) {
+      if (resource < writer.links()) {
+        played.links.push_back(resource);
+      } else {
+        memories.push_back(resource - writer.links());
+      }
+    }
+    for (const int before : piece.after) {
+      prepared.pieces[static_cast<std::size_t>(before)].next.push_back(static_cast<int>(p));
+    }
+    std::vector<LinkDirection> links;
+    for (const int alike : fold_.transfers_like(transfer)) {
+      const auto& crossed = writer.transfers[static_cast<std::size_t>(alike)].pieces[p].flow.links;
+      links.insert(links.end(), crossed.begin(), crossed.end());
+    }
+    prepared.pieces.push_back({.id = piece_count_++,
+                               .latency_s = piece.latency.value(),
+                               .bytes = piece.flow.bytes,
+                               .route = platform.add_route(played, memories),
+                               .links = std::move(links),
+                               .after = static_cast<int>(piece.after.size()),
+                               .next = {}});
+  }
+  return prepared;
 }
 
 } // namespace decodesim
