@@ -100,7 +100,7 @@ Scenario read(const ScenarioFlags& flags) {
 
 bool LayoutFlags::any_given() const {
   return tp || pp || dp || zero3 || prefetch || strategy || schedule || micro_batches ||
-         stage_layers;
+         virtual_stages || stage_layers;
 }
 
 void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags) {
@@ -212,6 +212,11 @@ void add_layout_flags(CLI::App& app, LayoutFlags& flags) {
                  "Parts that each replica's batch is cut into [the schedule's default]")
       ->type_name("N")
       ->group(layout);
+  app.add_option("--virtual-stages",
+                 flags.virtual_stages,
+                 "interleaved: chunks of layers per GPU [the schedule's default]")
+      ->type_name("N")
+      ->group(layout);
   app.add_option(
          "--stage-layers", flags.stage_layers, "Layers of each stage (\"20,20,20,20\") [equal]")
       ->type_name("N,N,...")
@@ -279,13 +284,15 @@ Layout layout_from(const LayoutFlags& flags, int gpus) {
     layout.schedule = pipeline_schedule_named(*flags.schedule, "--schedule").name;
   }
   layout.micro_batches = as_int(flags.micro_batches, "--micro-batches", most_of_a_degree, 0);
+  layout.virtual_stages = as_int(flags.virtual_stages, "--virtual-stages", most_of_a_degree, 0);
   layout.prefetch = flags.prefetch;
   if (flags.stage_layers) {
     layout.stage_layers = parse_stage_layers(*flags.stage_layers, "--stage-layers");
   }
-  const auto* where = layout.prefetch      ? "--prefetch"
-                      : flags.stage_layers ? "--stage-layers"
-                                           : "--tp, --pp, --dp";
+  const auto* where = layout.prefetch        ? "--prefetch"
+                      : flags.stage_layers   ? "--stage-layers"
+                      : flags.virtual_stages ? "--virtual-stages"
+                                             : "--tp, --pp, --dp";
   return settled(std::move(layout), where);
 }
 

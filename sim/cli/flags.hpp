@@ -45,6 +45,7 @@ struct LayoutFlags {
   Flag strategy;
   Flag schedule;
   Flag micro_batches;
+  Flag virtual_stages;
   Flag stage_layers;
 
   [[nodiscard]] bool any_given() const;

@@ -41,6 +41,7 @@ Layout read_layout_object(const JsonReader& object) {
                      "dp",
                      "schedule",
                      "micro_batches",
+                     "virtual_stages",
                      "prefetch",
                      "stage_layers"});
   Layout layout;
@@ -58,6 +59,9 @@ Layout read_layout_object(const JsonReader& object) {
   }
   if (const auto prefetch = object.find("prefetch")) {
     layout.prefetch = prefetch->as_bool();
+  }
+  if (const auto chunks = object.find("virtual_stages")) {
+    layout.virtual_stages = static_cast<int>(chunks->as_integer(0, most_of_a_degree));
   }
   if (const auto layers = object.find("stage_layers")) {
     layout.stage_layers = read_stage_layers(*layers);

@@ -19,6 +19,7 @@ nlohmann::ordered_json layout_to_json(const Layout& layout) {
   json["dp"] = layout.dp;
   json["schedule"] = layout.schedule;
   json["micro_batches"] = layout.micro_batches;
+  json["virtual_stages"] = layout.virtual_stages;
   json["prefetch"] = layout.prefetch;
   json["stage_layers"] = layout.stage_layers;
   return json;
