@@ -30,6 +30,7 @@ struct ScenarioFlags {
   Flag kv_cache_dtype;
   Flag mapping;
   Flag collectives;
+  Flag fidelity;
   Flag launch;
   Flag ring_order;
 };

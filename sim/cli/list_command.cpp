@@ -68,6 +68,14 @@ std::vector<Entry> schedules() {
   return entries;
 }
 
+std::vector<Entry> collectives() {
+  std::vector<Entry> entries;
+  for (const auto& algorithm : collective_algorithms()) {
+    entries.push_back({algorithm.name, algorithm.summary});
+  }
+  return entries;
+}
+
 struct Listing {
   const char* kind;
   std::vector<Entry> (*entries)();
@@ -77,7 +85,8 @@ constexpr Listing listings[] = {{"models", models},
                                 {"machines", machines},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
-                                {"schedules", schedules}};
+                                {"schedules", schedules},
+                                {"collectives", collectives}};
 
 void print(const std::vector<Entry>& entries) {
   std::size_t width = 0;
@@ -108,7 +117,7 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND", *kind, "models, machines, gpus, strategies or schedules")
+  app->add_option("KIND", *kind, "models, machines, gpus, strategies, schedules or collectives")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

@@ -45,7 +45,8 @@ const std::vector<int>& Plan::group(const std::string& axis_name, int rank) cons
   return found.groups[static_cast<std::size_t>(group)];
 }
 
-Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
+Traffic traffic_per_step(const Plan& plan, const std::string& algorithm) {
+  const auto arrays_received = collective_algorithm_named(algorithm, "collectives").arrays_received;
   Traffic traffic;
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto& op : plan.program(rank).body) {
@@ -54,7 +55,7 @@ Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
         if (group.front() == rank) {
           traffic.tensor += collective->total_bytes;
           traffic.received_sum +=
-              arrays_received(algorithm, collective->kind, static_cast<int>(group.size())) *
+              arrays_received(collective->kind, static_cast<int>(group.size())) *
               collective->total_bytes;
         }
       } else if (const auto* messages = as_point_to_point(op)) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sim/network/flow.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/operation.hpp"
 
 #include <array>
@@ -101,9 +101,8 @@ struct Traffic {
   Bytes received_sum; ///< received by all ranks together
 };
 
-/// @param algorithm  how collectives move their data; what is received depends on it
-[[nodiscard]] Traffic traffic_per_step(const Plan& plan,
-                                       CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring);
+/// @param algorithm  registered name; what is received depends on how collectives move their data
+[[nodiscard]] Traffic traffic_per_step(const Plan& plan, const std::string& algorithm = "ring");
 
 /// Most bytes of activations alive at once in any pass of a program, in issue order.
 [[nodiscard]] Bytes peak_activation_bytes(const Program& program);

@@ -45,7 +45,7 @@ std::string plural(int count, const std::string& what) {
 std::vector<std::string> scenario_lines(const Scenario& scenario) {
   const Workload& work = scenario.workload;
   std::string settings =
-      to_string(scenario.collectives) + " collectives, " + to_string(scenario.launch) + " launch";
+      scenario.collectives + " collectives, " + to_string(scenario.launch) + " launch";
   if (scenario.ring_order == RingOrder::ranks) {
     settings += ", rings in the order of ranks";
   }
