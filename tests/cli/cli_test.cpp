@@ -155,6 +155,12 @@ TEST(BadInput, NamesFileAndPointer) {
       "run /no/such/file.json", 3, "/no/such/file.json: cannot be read; give a file that exists");
 }
 
+TEST(BadInput, NamesATypeOfExpertsForAModelWithoutAny) {
+  expect_refused("run" + small + "--expert-dtype fp8",
+                 3,
+                 "--expert-dtype: is fp8, but llama-3-8b has no experts; leave it out");
+}
+
 TEST(BadInput, FindsAnUnwritableOutputFirst) {
   // This run would take minutes: 100,000 tokens.
   const std::string run = "run --model llama-3-8b --machine dgx-a100-80g --osl 100000 ";

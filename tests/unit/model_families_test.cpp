@@ -144,6 +144,29 @@ TEST(Gemma3, OfTextAloneNeedsNoNesting) {
   EXPECT_EQ(total_parameters(model), 999'885'952);
 }
 
+TEST(MultimodalFile, OfQwenHasTheLanguageModelsKeysBesideOthers) {
+  const auto model = model_from(
+      R"({"architectures": ["Qwen2_5_VLForConditionalGeneration"], "model_type": "qwen2_5_vl",
+          "hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28,
+          "num_hidden_layers": 28, "num_key_value_heads": 4, "tie_word_embeddings": false,
+          "use_sliding_window": false, "sliding_window": 32768, "vocab_size": 152064,
+          "vision_config": {"hidden_size": 3584}})");
+  EXPECT_EQ(total_parameters(model), 7'615'616'512); // Qwen2.5-7B
+}
+
+TEST(MultimodalFile, MayTieTheHeadForTheWhole) {
+  const std::string text =
+      R"("text_config": {"model_type": "mistral", "hidden_size": 64, "intermediate_size": 128,
+         "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 8,
+         "vocab_size": 100)";
+  const std::string whole = R"({"architectures": ["Mistral3ForConditionalGeneration"], )";
+  EXPECT_FALSE(model_from(whole + text + "}}").tied_embeddings);
+  EXPECT_TRUE(model_from(whole + text + R"(}, "tie_word_embeddings": true})").tied_embeddings);
+  EXPECT_FALSE(
+      model_from(whole + text + R"(, "tie_word_embeddings": false}, "tie_word_embeddings": true})")
+          .tied_embeddings);
+}
+
 TEST(Phi3, MayHaveAWindowInEveryLayer) {
   const auto model = model_from(
       R"({"architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "hidden_size": 3072,
@@ -172,6 +195,36 @@ TEST(CommandR, OfTheLargerSizeNormalisesEveryHead) {
           "use_qk_norm": true, "vocab_size": 256000})");
   // A norm has 96 x 128 weights for queries and 8 x 128 for keys.
   EXPECT_EQ(total_parameters(model), 103'810'674'688);
+}
+
+TEST(CommandR, OfTheSecondGenerationHasWindows) {
+  const auto model = model_from(
+      R"({"architectures": ["Cohere2ForCausalLM"], "model_type": "cohere2", "head_dim": 128,
+          "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
+          "num_hidden_layers": 32, "num_key_value_heads": 8, "sliding_window": 4096,
+          "sliding_window_pattern": 4, "vocab_size": 256000})");
+  // 256000 h; 32 layers of 2 h (q + kv) + 3 h f + h; h. Command R7B is published as 8.03e9.
+  EXPECT_EQ(total_parameters(model), 8'028'033'024);
+  EXPECT_EQ(model.window(2), 4096);
+  EXPECT_EQ(model.window(3), 0);
+}
+
+TEST(Glm4Moe, HasSharedExpertsBehindOrdinaryAttention) {
+  const auto model = model_from(
+      R"({"architectures": ["Glm4MoeForCausalLM"], "model_type": "glm4_moe",
+          "attention_bias": true, "first_k_dense_replace": 1, "head_dim": 128,
+          "hidden_size": 4096, "intermediate_size": 10944, "moe_intermediate_size": 1408,
+          "n_routed_experts": 128, "n_shared_experts": 1, "num_attention_heads": 96,
+          "num_experts_per_tok": 8, "num_hidden_layers": 46, "num_key_value_heads": 8,
+          "num_nextn_predict_layers": 1, "use_qk_norm": false, "vocab_size": 151552})");
+  // h = 4096, q = 12288, kv = 1024, f = 1408: attention 2 h (q + kv) and a bias of q + 2 kv; 45
+  // layers of 129 experts 3 h f, a router 128 h + 128; one of 3 h x 10944; GLM-4.5-Air, 106e9.
+  const std::int64_t attention = 2 * 4096 * (12'288 + 1024) + 12'288 + 2048 + 2 * 4096;
+  const std::int64_t experts = std::int64_t{129} * 3 * 4096 * 1408 + 128 * 4096 + 128;
+  EXPECT_EQ(total_parameters(model),
+            std::int64_t{2} * 151'552 * 4096 + 46 * attention + 45 * experts + 3 * 4096 * 10'944 +
+                4096);
+  EXPECT_NEAR(static_cast<double>(total_parameters(model)), 106e9, 1e9);
 }
 
 TEST(Glm4, HasNormsBehindBlocksWhereGlmHasNone) {
@@ -281,6 +334,11 @@ TEST(ExpertsInAFile, MustBeAtLeastAsManyAsATokenUses) {
           "}"),
       "config.json: /num_experts_per_tok: is 17; at most num_experts (16) experts per token "
       "are expected");
+}
+
+TEST(ExpertsInAFile, MustAgreeOnHowManyATokenUses) {
+  EXPECT_EQ(refusal_of(qwen3_moe_sizes + R"(, "experts_per_token": 2})"),
+            "config.json: /experts_per_token: is 2; num_experts_per_tok says 4 for the same size");
 }
 
 TEST(ExpertsInAFile, MustBeCountable) {

@@ -88,11 +88,15 @@ std::string llama_with(const std::string& more) { return llama_where({}, {}, mor
 
 const std::string supported =
     "supported: BloomForCausalLM, BloomModel, ChatGLMModel, ChatGLMForConditionalGeneration, "
-    "CohereForCausalLM, DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, FalconForCausalLM, "
+    "CohereForCausalLM, Cohere2ForCausalLM, DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, "
+    "FalconForCausalLM, "
     "GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM, GlmForCausalLM, Glm4ForCausalLM, "
+    "Glm4MoeForCausalLM, "
     "GPT2LMHeadModel, GPTNeoXForCausalLM, GptOssForCausalLM, LlamaForCausalLM, "
     "MistralForCausalLM, MixtralForCausalLM, OPTForCausalLM, Phi3ForCausalLM, Qwen2ForCausalLM, "
-    "Qwen2MoeForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM";
+    "Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLTextModel, Qwen2MoeForCausalLM, "
+    "Qwen2VLForConditionalGeneration, Qwen2VLTextModel, Qwen3ForCausalLM, Qwen3MoeForCausalLM, "
+    "Qwen3VLMoeTextModel, Qwen3VLTextModel";
 
 // Published counts: elements of all tensors of the checkpoint, as its page on Hugging Face states.
 
