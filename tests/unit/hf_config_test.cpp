@@ -223,7 +223,7 @@ TEST(BadModelFile, MustHaveSizesThatAModelCanHave) {
             "expected");
   EXPECT_EQ(refusal_of(llama_with(R"("max_position_embeddings": 2147483648)")),
             "config.json: /max_position_embeddings: is 2147483648; a whole number from 1 to "
-            "1073741823 is expected");
+            "2147483647 is expected");
   // 8 heads may be 10,000,000 / 8 wide each.
   EXPECT_EQ(refusal_of(llama_with(R"("head_dim": 1250001)")),
             "config.json: /head_dim: is 1250001; a whole number from 1 to 1250000 is expected");
