@@ -11,7 +11,8 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   if (stage.first()) {
     builder.weights("embedding", {shard.vocabulary, hidden}, other);
     if (model.position == PositionKind::learned) {
-      builder.weights("positions", {model.max_positions + model.extra_positions, hidden}, other);
+      const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
+      builder.weights("positions", {positions, hidden}, other);
     }
     if (model.embedding_norm) {
       builder.weights("embedding_norm", {norm}, other);

@@ -75,6 +75,12 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.expert_dtype) {
     workload.precision.experts = data_type_named(*flags.expert_dtype, "--expert-dtype");
   }
+  if (workload.precision.experts && !model.moe) {
+    throw InputError::at(origin(flags.expert_dtype, "--expert-dtype", flags.file, "expert_dtype"),
+                         "is " + to_string(*workload.precision.experts) + ", but " + model.name +
+                             " has no experts",
+                         "leave it out");
+  }
   if (flags.kv_cache_dtype) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
   }

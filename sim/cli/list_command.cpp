@@ -30,7 +30,12 @@ std::vector<Entry> models() {
     std::ostringstream text;
     text << std::fixed << std::setprecision(2) << static_cast<double>(total_parameters(model)) / 1e9
          << "e9 parameters, " << model.layers << " layers, hidden size " << model.hidden_size
-         << ", " << model.heads << " heads, " << model.kv_heads << " KV heads";
+         << ", " << model.heads << " heads, "
+         << (model.latent ? "latent attention" : std::to_string(model.kv_heads) + " KV heads");
+    if (model.moe) {
+      text << ", " << model.moe->experts << " experts, "
+           << static_cast<double>(active_parameters(model)) / 1e9 << "e9 active";
+    }
     entries.push_back({name, text.str()});
   }
   return entries;
