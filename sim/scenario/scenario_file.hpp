@@ -23,6 +23,7 @@ inline constexpr std::int64_t most_nodes = 10'000;
 struct MachineChoice {
   std::optional<std::string> machine;
   std::optional<int> nodes;
+  std::optional<Fabric> fabric;
 };
 
 /// Reads a scenario file (docs/formats.md). Keys that are missing have the defaults of `Scenario`;
