@@ -499,8 +499,9 @@ TEST(Fabric, IsAFlagAndAKeyOfScenarios) {
   const auto file = (folder / "scenario.json").string();
   const std::string two_nodes =
       "run --model llama-3-8b --machine dgx-a100-80g --nodes 2 --tp 8 --pp 2 --osl 2 --isl 8 ";
-  const auto dumped = decodesim_with(
-      two_nodes + "--fabric rail-optimized:2to1:hdr --dump-scenario " + file + " --format json");
+  const auto with_flag = two_nodes + "--fabric rail-optimized:2to1:hdr ";
+  std::ofstream{file} << decodesim_with(with_flag + "--dump-scenario").out;
+  const auto dumped = decodesim_with(with_flag + "--format json");
   EXPECT_EQ(dumped.code, 0) << dumped.err;
   EXPECT_EQ(json::parse(dumped.out).at("scenario").at("fabric"), "rail-optimized:hdr:2to1");
   // The file means the same; a flag overrides it.
