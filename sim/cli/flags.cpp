@@ -7,7 +7,6 @@
 #include "sim/scenario/scenario_file.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
-#include "topologies/machine.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -41,6 +40,7 @@ Scenario read(const ScenarioFlags& flags) {
       .machine = flags.machine,
       .nodes =
           flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)} : std::nullopt,
+      .fabric = fabric_from(flags.fabric),
       .model = flags.model};
   Scenario scenario;
   if (flags.file) {
@@ -48,6 +48,7 @@ Scenario read(const ScenarioFlags& flags) {
   }
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
+  scenario.fabric = choice.fabric.value_or(scenario.fabric);
   if (flags.model) {
     scenario.model = *flags.model;
   }
@@ -149,9 +150,26 @@ void add_machine_flags(CLI::App& app, ScenarioFlags& flags) {
   app.add_option("--machine", flags.machine, "Preset (see `list machines`) or machine file")
       ->type_name("NAME|PATH")
       ->group(machine);
-  app.add_option("--nodes", flags.nodes, "Copies of the machine behind one network switch [1]")
+  add_cluster_flags(app, flags.nodes, flags.fabric);
+}
+
+void add_cluster_flags(CLI::App& app, Flag& nodes, Flag& fabric) {
+  const auto* machine = "Machine";
+  app.add_option("--nodes", nodes, "Copies of the machine, joined by --fabric [1]")
       ->type_name("N")
       ->group(machine);
+  app.add_option(
+         "--fabric",
+         fabric,
+         joined(fabric_names(), ", ") +
+             "; with options \":hdr\" (see `list networks`), \":ports40\" of a leaf switch, "
+             "\":2to1\" oversubscription [single-switch]")
+      ->type_name("NAME[:OPTION]...")
+      ->group(machine);
+}
+
+std::optional<Fabric> fabric_from(const Flag& fabric) {
+  return fabric ? std::optional{parse_fabric(*fabric, "--fabric")} : std::nullopt;
 }
 
 void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
@@ -246,8 +264,8 @@ Scenario scenario_from(const ScenarioFlags& flags) {
   if (scenario.machine.empty() && !flags.machine) {
     throw UsageError{"--machine is required"};
   }
-  const auto machine = find_machine(
-      scenario.machine, scenario.nodes, origin(flags.machine, "--machine", flags.file, "machine"));
+  const auto machine =
+      machine_of(scenario, origin(flags.machine, "--machine", flags.file, "machine"));
   check_mapping(scenario.mapping,
                 machine.gpu_count(),
                 origin(flags.mapping, "--mapping", flags.file, "mapping"));
@@ -258,9 +276,7 @@ Scenario scenario_without_machine(const ScenarioFlags& flags) {
   return flags.machine ? scenario_from(flags) : read(flags);
 }
 
-int gpu_count_of(const Scenario& scenario) {
-  return find_machine(scenario.machine, scenario.nodes, "--machine").gpu_count();
-}
+int gpu_count_of(const Scenario& scenario) { return machine_of(scenario, "--machine").gpu_count(); }
 
 Layout layout_from(const LayoutFlags& flags, int gpus) {
   if (flags.zero3 && flags.strategy && *flags.strategy != "zero3") {

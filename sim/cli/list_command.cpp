@@ -49,6 +49,14 @@ std::vector<Entry> machines() {
   return entries;
 }
 
+std::vector<Entry> networks() {
+  std::vector<Entry> entries;
+  for (const auto& name : data_file_names(DataKind::network)) {
+    entries.push_back({name, find_network(name, name).summary});
+  }
+  return entries;
+}
+
 std::vector<Entry> gpus() {
   std::vector<Entry> entries;
   for (const auto& name : data_file_names(DataKind::gpu)) {
@@ -88,6 +96,7 @@ struct Listing {
 
 constexpr Listing listings[] = {{"models", models},
                                 {"machines", machines},
+                                {"networks", networks},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
                                 {"schedules", schedules},
@@ -122,7 +131,9 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND", *kind, "models, machines, gpus, strategies, schedules or collectives")
+  app->add_option("KIND",
+                  *kind,
+                  "models, machines, networks, gpus, strategies, schedules or collectives")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

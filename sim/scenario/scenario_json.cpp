@@ -31,6 +31,7 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["model"] = scenario.model;
   json["machine"] = scenario.machine;
   json["nodes"] = scenario.nodes;
+  json["fabric"] = to_string(scenario.fabric);
   json["batch_size"] = workload.batch_size;
   json["isl"] = workload.input_tokens;
   json["osl"] = workload.output_tokens;
