@@ -24,6 +24,7 @@ inline constexpr std::int64_t most_nodes = 10'000;
 struct MachineChoice {
   std::optional<std::string> machine;
   std::optional<int> nodes;
+  std::optional<Fabric> fabric = {};
   std::optional<std::string> model = {};
 };
 

@@ -43,7 +43,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
   Scenario scenario = sample_scenario();
   scenario.layouts = {Layout{.tp = 2, .pp = 2, .schedule = "1f1b", .stage_layers = {17, 15}}};
   EXPECT_EQ(scenario_to_json(scenario).dump(),
-            R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"batch_size":8,)"
+            R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
             R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16","mapping":"tp,pp,dp",)"
             R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
             R"("fold":"auto","every_token":false,)"
