@@ -1,6 +1,7 @@
 #include "strategies/build_plan.hpp"
 
 #include "sim/error.hpp"
+#include "strategies/expert_layer.hpp"
 #include "strategies/registry.hpp"
 
 #include <algorithm>
@@ -80,10 +81,23 @@ std::vector<GroupAxis> group_axes(const Layout& layout) {
                                       std::vector<int>(static_cast<std::size_t>(layout.ranks())));
   std::iota(world.front().begin(), world.front().end(), 0);
   const int ranks = layout.ranks();
-  return {GroupAxis{"tp", tp_groups, ranks},
-          GroupAxis{"pp", pp_groups, ranks},
-          GroupAxis{"dp", dp_groups, ranks},
-          GroupAxis{"world", world, ranks}};
+  std::vector<GroupAxis> axes{GroupAxis{"tp", tp_groups, ranks},
+                              GroupAxis{"pp", pp_groups, ranks},
+                              GroupAxis{"dp", dp_groups, ranks},
+                              GroupAxis{"world", world, ranks}};
+  if (layout.ep > 0) {
+    std::vector<std::vector<int>> ep_groups;
+    for (int s = 0; s < layout.pp; ++s) {
+      auto& group = ep_groups.emplace_back();
+      for (int d = 0; d < layout.dp; ++d) {
+        for (int t = 0; t < layout.tp; ++t) {
+          group.push_back(rank_at(layout, d, s, t));
+        }
+      }
+    }
+    axes.emplace_back("ep", ep_groups, ranks);
+  }
+  return axes;
 }
 
 /// Writes the program of one role: a stage of a replica with a given number of sequences.
@@ -93,11 +107,13 @@ public:
              const Layout& layout,
              const Workload& workload,
              const LayerStrategy& strategy,
-             const PipelineOrder& order)
-      : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order} {}
+             const PipelineOrder& order,
+             const ExpertLoads* expert_loads)
+      : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order},
+        expert_loads_{expert_loads} {}
 
   Program write(Stage stage, int sequences, int micro_batches) const {
-    ProgramBuilder builder{model_, layout_, workload_.precision, stage};
+    ProgramBuilder builder{model_, layout_, workload_.precision, stage, expert_loads_};
     strategy_.declare_memory(builder, sequences, workload_.input_tokens + workload_.output_tokens);
     auto& program = builder.program();
     program.role = "stage " + std::to_string(stage.index) + " of " + std::to_string(stage.count) +
@@ -132,6 +148,7 @@ private:
   const Workload& workload_;
   const LayerStrategy& strategy_;
   const PipelineOrder& order_;
+  const ExpertLoads* expert_loads_;
 
   static Message message(Message::Direction direction, int peer, const char* channel, Bytes bytes) {
     return {.direction = direction, .axis = "pp", .peer = peer, .channel = channel, .bytes = bytes};
@@ -233,6 +250,10 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
       refuse(std::string{name} + " = " + std::to_string(degree) + "; at least 1 is needed");
     }
   }
+  if (layout.ep < 0) {
+    refuse("ep = " + std::to_string(layout.ep) +
+           "; at least 1 is needed, or 0 for no experts apart");
+  }
   for (const auto& [count, what] :
        {std::pair<std::int64_t, const char*>{workload.batch_size, "sequences"},
         {workload.input_tokens, "input tokens"},
@@ -248,6 +269,7 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
   const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();
   strategy->validate(model, layout);
+  validate_experts(model, layout, workload.experts);
   const auto layers = stage_layers(model, layout);
   const auto sequences = split(workload.batch_size, layout.dp); // of each replica
   const int most = sequences.front();
@@ -280,7 +302,15 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   plan.program_of_rank.resize(static_cast<std::size_t>(layout.ranks()));
 
   const auto order = schedule->order(micro_batches);
-  const RoleWriter writer{model, layout, workload, *strategy, order};
+  if (model.moe) {
+    std::vector<std::vector<int>> sizes;
+    for (const int count : sequences) {
+      sizes.push_back(split(count, micro_batches));
+    }
+    plan.expert_loads =
+        std::make_shared<ExpertLoads>(model, expert_grid(layout, std::move(sizes)), workload);
+  }
+  const RoleWriter writer{model, layout, workload, *strategy, order, plan.expert_loads.get()};
   std::map<std::pair<int, int>, int> role_of; // (stage, sequences) -> program
   for (int d = 0; d < layout.dp; ++d) {
     int first_layer = 0;

@@ -1,6 +1,8 @@
 #include "strategies/sharded_transformer.hpp"
 
 #include "sim/error.hpp"
+#include "strategies/expert_layer.hpp"
+#include "strategies/layer_kernels.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -8,15 +10,17 @@
 
 namespace decodesim {
 
-namespace {
-
 std::string layer_name(int layer, const char* what) {
   return "L" + std::to_string(layer) + "." + what;
 }
 
+namespace {
+
 std::int64_t divided_up(std::int64_t whole, std::int64_t parts) {
   return (whole + parts - 1) / parts;
 }
+
+} // namespace
 
 Gemm gemm(
     const ProgramBuilder& builder, std::int64_t m, std::int64_t n, std::int64_t k, bool bias) {
@@ -45,15 +49,12 @@ activation(ProgramBuilder& builder, const char* name, std::int64_t rows, std::in
   return builder.activation(name, {rows, columns}, builder.precision().activations());
 }
 
-/// Hidden states of a micro-batch: a pipeline sends them on while the next micro-batch is computed.
 BufferId hidden_states(ProgramBuilder& builder, const Pass& pass) {
   return builder.activation(per_micro_batch("hidden", pass),
                             {pass.tokens(), builder.model().hidden_size},
                             builder.precision().activations());
 }
 
-/// The norm before a block: adds the block's input to the residual stream and normalises the sum.
-/// In front of a stage's first block the input is the residual stream.
 BufferId norm_kernel(
     ProgramBuilder& builder, const Pass& pass, const char* name, int layer, BufferId weights) {
   const std::int64_t hidden = builder.model().hidden_size;
@@ -70,8 +71,6 @@ BufferId norm_kernel(
   return normed;
 }
 
-} // namespace
-
 Shard::Shard(const Model& model, int count)
     : shards{count}, heads{model.heads / count}, kv_heads{std::max(1, model.kv_heads / count)},
       ffn{model.ffn_size / count}, vocabulary{divided_up(model.vocabulary_size, count)} {}
@@ -83,10 +82,9 @@ void validate_shards(const Model& model, int shards) {
                         ", which tp = " + std::to_string(shards) + " does not divide"};
     }
   };
-  if (model.moe || model.latent || model.parallel_block || model.post_norms) {
-    throw LayoutError{model.name +
-                      " has experts, latent attention, parallel blocks or norms behind "
-                      "blocks, which are not planned yet"};
+  if (model.latent || model.parallel_block || model.post_norms) {
+    throw LayoutError{model.name + " has latent attention, parallel blocks or norms behind "
+                                   "blocks, which are not planned yet"};
   }
   require(model.heads, "attention heads");
   require(model.ffn_size, "FFN columns");
@@ -144,8 +142,12 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
     }
     matrix("o_proj", hidden, q, model.attention_output_bias);
     builder.weights(layer_name(layer, "ffn_norm"), {norm}, other);
-    matrix(model.gated_ffn ? "gate_up_proj" : "up_proj", into, hidden, model.ffn_bias);
-    matrix("down_proj", hidden, shard.ffn, model.ffn_bias);
+    if (model.has_experts(layer)) {
+      declare_expert_weights(builder, layer);
+    } else {
+      matrix(model.gated_ffn ? "gate_up_proj" : "up_proj", into, hidden, model.ffn_bias);
+      matrix("down_proj", hidden, shard.ffn, model.ffn_bias);
+    }
   }
   if (stage.last()) {
     builder.weights("final_norm", {norm}, other);

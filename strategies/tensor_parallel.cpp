@@ -1,5 +1,6 @@
 #include "strategies/tensor_parallel.hpp"
 
+#include "strategies/expert_layer.hpp"
 #include "strategies/registry.hpp"
 
 namespace decodesim {
@@ -47,14 +48,20 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
 }
 
 void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer) const {
-  if (pass.sequences == 0) {
-    return;
-  }
   const Shard shard{builder.model(), builder.layout().tp};
-  attention_kernels(builder, pass, layer, shard, weight_buffer(builder));
-  all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
-  ffn_kernels(builder, pass, layer, shard, weight_buffer(builder));
-  all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
+  if (pass.sequences > 0) {
+    attention_kernels(builder, pass, layer, shard, weight_buffer(builder));
+    all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
+  }
+  bool sums_are_partial = pass.sequences > 0;
+  if (builder.model().has_experts(layer)) {
+    sums_are_partial = expert_kernels(builder, pass, layer, weight_buffer(builder));
+  } else if (pass.sequences > 0) {
+    ffn_kernels(builder, pass, layer, shard, weight_buffer(builder));
+  }
+  if (sums_are_partial) {
+    all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
+  }
 }
 
 void TensorParallel::leave_stage(ProgramBuilder& builder, const Pass& pass) const {

@@ -1,3 +1,4 @@
+#include "sim/error.hpp"
 #include "strategies/registry.hpp"
 #include "strategies/tensor_parallel.hpp"
 
@@ -22,6 +23,14 @@ namespace {
 /// Reference: Rajbhandari et al., ZeRO, arXiv 1910.02054, stage 3.
 class Zero3 final : public TensorParallel {
 public:
+  void validate(const Model& model, const Layout& layout) const override {
+    TensorParallel::validate(model, layout);
+    if (model.moe) {
+      throw LayoutError{"zero3 gathers whole layers; it is not planned for the " +
+                        std::to_string(model.moe->experts) + " experts of " + model.name};
+    }
+  }
+
   void declare_memory(ProgramBuilder& builder,
                       std::int64_t sequences,
                       std::int64_t tokens) const override {

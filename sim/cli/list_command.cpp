@@ -3,6 +3,7 @@
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
 #include "sim/model/parameters.hpp"
+#include "sim/routing/routing.hpp"
 #include "strategies/registry.hpp"
 #include "topologies/machine.hpp"
 
@@ -68,6 +69,15 @@ std::vector<Entry> schedules() {
   return entries;
 }
 
+std::vector<Entry> routing_entries() {
+  std::vector<Entry> entries;
+  for (const auto& info : routings()) {
+    entries.push_back(
+        {info.name + (info.argument.empty() ? "" : ":" + info.argument), info.summary});
+  }
+  return entries;
+}
+
 struct Listing {
   const char* kind;
   std::vector<Entry> (*entries)();
@@ -77,7 +87,8 @@ constexpr Listing listings[] = {{"models", models},
                                 {"machines", machines},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
-                                {"schedules", schedules}};
+                                {"schedules", schedules},
+                                {"routings", routing_entries}};
 
 void print(const std::vector<Entry>& entries) {
   std::size_t width = 0;
@@ -108,7 +119,7 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND", *kind, "models, machines, gpus, strategies or schedules")
+  app->add_option("KIND", *kind, "models, machines, gpus, strategies, schedules or routings")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

@@ -16,9 +16,9 @@ Player::Player(const Plan& plan,
       communication_{plan, machine, gpu_of_rank, options} {
   indices_.reserve(plan.programs.size());
   timings_.reserve(plan.programs.size());
-  for (const auto& program : plan.programs) {
-    indices_.emplace_back(program, plan.decode_steps);
-    timings_.emplace_back(program, machine.gpu);
+  for (std::size_t program = 0; program < plan.programs.size(); ++program) {
+    indices_.emplace_back(plan.programs[program], plan.decode_steps);
+    timings_.emplace_back(plan, program, machine.gpu);
   }
   for (int number = 0; number < plan.ranks(); ++number) {
     auto rank = std::make_unique<Rank>();
@@ -235,6 +235,8 @@ void Player::play_part(Stream& stream, Part part, int step) {
     }
     if (const auto* collective = as_collective(op)) {
       play(stream, *collective);
+    } else if (as_exchange(op) != nullptr) {
+      throw SimulationError{"plan " + plan_.layout + ": " + op.name + " is not simulated yet"};
     } else {
       play(stream, *as_point_to_point(op));
     }
@@ -366,7 +368,8 @@ std::size_t Player::play_kernels(Stream& stream,
     return play_overlapping_kernels(stream, operations, first);
   }
   const auto& entry = operations[first];
-  const auto& timing = stream.rank->timings->at(stream.part, entry.index, stream.step);
+  const auto timing =
+      stream.rank->timings->at(stream.rank->number, stream.part, entry.index, stream.step);
   const double end = stream.now + timing.seconds;
   record_span(stream, SpanKind::compute, stream.now, end);
   stream.rank->clock.add(SpanKind::compute, timing.seconds);
@@ -381,8 +384,8 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
                                              const std::vector<IndexedOperation>& operations,
                                              std::size_t first) {
   auto& rank = *stream.rank;
-  const auto timing = [&](std::size_t i) -> const KernelTiming& {
-    return rank.timings->at(stream.part, operations[i].index, stream.step);
+  const auto timing = [&](std::size_t i) {
+    return rank.timings->at(rank.number, stream.part, operations[i].index, stream.step);
   };
   const bool launched_together = options_.launch == LaunchMode::graph && stream.part == Part::body;
   std::size_t last = first + 1; // one past the run

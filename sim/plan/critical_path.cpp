@@ -153,11 +153,22 @@ private:
       }
       const auto& op = *entry->operation;
       if (const auto* kernel = as_kernel(op)) {
-        stream.clock += times_.kernel(stream.rank, *kernel, StepContext{stream.step});
+        const auto at = plan_.context(stream.rank, op, *kernel, parts[stream.part], stream.step);
+        stream.clock += times_.kernel(stream.rank, *kernel, at);
         finish(stream, op);
       } else if (const auto* collective = as_collective(op)) {
         stream.arrived = true;
-        arrive(stream, op, *collective);
+        arrive(stream, op, *collective, [&](const std::vector<int>& members) {
+          return times_.collective(*collective, members);
+        });
+      } else if (const auto* exchange = as_exchange(op)) {
+        stream.arrived = true;
+        arrive(stream, op, *exchange, [&](const std::vector<int>& members) {
+          return times_.exchange(
+              *exchange,
+              members,
+              plan_.rows_exchanged(stream.rank, op, *exchange, parts[stream.part], stream.step));
+        });
       } else {
         stream.arrived = true;
         arrive(stream, *as_point_to_point(op));
@@ -204,16 +215,17 @@ private:
     }
   }
 
-  void arrive(Stream& stream, const Operation& op, const Collective& collective) {
-    const auto& members = plan_.group(collective.axis, stream.rank);
-    const int group =
-        plan_.axis(collective.axis).group_of_rank[static_cast<std::size_t>(stream.rank)];
-    auto& communicator = communicators_[{collective.axis, group}];
+  /// Arrival at work of a whole group, a collective or an exchange.
+  template <class Work, class Duration>
+  void arrive(Stream& stream, const Operation& op, const Work& work, Duration duration) {
+    const auto& members = plan_.group(work.axis, stream.rank);
+    const int group = plan_.axis(work.axis).group_of_rank[static_cast<std::size_t>(stream.rank)];
+    auto& communicator = communicators_[{work.axis, group}];
     if (!communicator.arrived.empty()) {
       auto& first = *communicator.arrived.front();
       const auto& other = *current(first)->operation;
-      const auto* awaited = as_collective(other);
-      if (!(collective == *awaited)) {
+      const auto* awaited = std::get_if<Work>(&other.work);
+      if (awaited == nullptr || !(work == *awaited)) {
         throw SimulationError{"plan " + plan_.layout +
                               ": members of one group run different collectives:\n  " +
                               describe(first, other) + "\n  " + describe(stream, op)};
@@ -235,7 +247,7 @@ private:
     for (const auto* member : arrived) {
       start = std::max(start, member->clock);
     }
-    const auto end = start + times_.collective(collective, members);
+    const auto end = start + duration(members);
     for (auto* member : arrived) {
       member->clock = end;
       finish(*member, *current(*member)->operation);
@@ -313,6 +325,8 @@ public:
       for (const auto& op : program_.part(part)) {
         if (const auto* collective = as_collective(op)) {
           claim({collective->axis, "", -1, false}, op);
+        } else if (const auto* exchange = as_exchange(op)) {
+          claim({exchange->axis, "", -1, false}, op);
         } else if (const auto* messages = as_point_to_point(op)) {
           for (const auto& one : messages->messages) {
             claim({one.axis, one.channel, one.peer, one.direction == Message::Direction::send}, op);
@@ -394,7 +408,10 @@ void check(const Plan& plan) {
   const OperationTimes free{
       .kernel = [](int, const Kernel&, StepContext) { return Seconds{}; },
       .collective = [](const Collective&, const std::vector<int>&) { return Seconds{}; },
-      .message = [](int, int, Bytes) { return Seconds{}; }};
+      .message = [](int, int, Bytes) { return Seconds{}; },
+      .exchange = [](const Exchange&,
+                     const std::vector<int>&,
+                     const std::vector<SentRows>&) { return Seconds{}; }};
   (void)Playback{plan, std::min(plan.decode_steps, 3), free}.run();
   if (plan.decode_steps > 0) {
     check_balance(plan);

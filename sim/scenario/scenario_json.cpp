@@ -17,6 +17,7 @@ nlohmann::ordered_json layout_to_json(const Layout& layout) {
   json["tp"] = layout.tp;
   json["pp"] = layout.pp;
   json["dp"] = layout.dp;
+  json["ep"] = layout.ep;
   json["schedule"] = layout.schedule;
   json["micro_batches"] = layout.micro_batches;
   json["prefetch"] = layout.prefetch;
@@ -35,6 +36,11 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["osl"] = workload.output_tokens;
   json["dtype"] = to_string(workload.precision.weights);
   json["kv_cache_dtype"] = to_string(workload.precision.kv_cache);
+  json["routing"] = workload.experts.routing;
+  json["seed"] = workload.experts.seed;
+  json["expert_placement"] = to_string(workload.experts.placement);
+  json["replicated_experts"] = workload.experts.copies;
+  json["moe_exchange"] = to_string(workload.experts.exchange);
   json["mapping"] = scenario.mapping;
   json["collectives"] = to_string(scenario.collectives);
   json["launch"] = to_string(scenario.launch);

@@ -42,12 +42,15 @@ std::vector<std::string> keys_of(const nlohmann::ordered_json& object) {
 TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
   Scenario scenario = sample_scenario();
   scenario.layouts = {Layout{.tp = 2, .pp = 2, .schedule = "1f1b", .stage_layers = {17, 15}}};
-  EXPECT_EQ(scenario_to_json(scenario).dump(),
-            R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"batch_size":8,)"
-            R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16","mapping":"tp,pp,dp",)"
-            R"("collectives":"ring","launch":"graph","ring_order":"searched",)"
-            R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,)"
-            R"("schedule":"1f1b","micro_batches":0,"prefetch":false,"stage_layers":[17,15]}]})");
+  EXPECT_EQ(
+      scenario_to_json(scenario).dump(),
+      R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"batch_size":8,)"
+      R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16",)"
+      R"("routing":"uniform","seed":0,"expert_placement":"contiguous","replicated_experts":0,)"
+      R"("moe_exchange":"all-to-all","mapping":"tp,pp,dp",)"
+      R"("collectives":"ring","launch":"graph","ring_order":"searched",)"
+      R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,"ep":0,)"
+      R"("schedule":"1f1b","micro_batches":0,"prefetch":false,"stage_layers":[17,15]}]})");
 }
 
 // ------------------------------------------------------------------------------ the result file
