@@ -1,7 +1,6 @@
 #include "strategies/expert_layer.hpp"
 
 #include "sim/error.hpp"
-#include "strategies/layer_kernels.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -79,7 +78,7 @@ public:
     if (exchanges) {
       combine(sums);
     }
-    return pass_.sequences > 0;
+    return true;
   }
 
 private:
@@ -295,6 +294,9 @@ void validate_experts(const Model& model, const Layout& layout, const ExpertSett
     }
     return;
   }
+  if (model.parallel_block) {
+    throw LayoutError{model.name + " has experts in parallel blocks, which are not planned"};
+  }
   const auto& moe = *model.moe;
   const int stage = layout.tp * layout.dp;
   if (layout.ep > 0 && stage % layout.ep != 0) {
@@ -329,7 +331,8 @@ ExpertGrid expert_grid(const Layout& layout, std::vector<std::vector<int>> seque
           .sequences = std::move(sequences)};
 }
 
-void declare_expert_weights(ProgramBuilder& builder, int layer) {
+void declare_experts(ProgramBuilder& builder, int layer) {
+  declare_ffn_norms(builder, layer);
   const auto& model = builder.model();
   const auto& moe = *model.moe;
   const ExpertShard shard{builder};
@@ -374,9 +377,6 @@ bool expert_kernels(ProgramBuilder& builder,
                     const Pass& pass,
                     int layer,
                     const WeightBuffer& weights) {
-  if (pass.sequences == 0 && !exchanges_tokens(builder)) {
-    return false;
-  }
   return ExpertBlock{builder, pass, layer, weights}.write();
 }
 

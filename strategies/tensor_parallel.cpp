@@ -48,20 +48,33 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
 }
 
 void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer) const {
-  const Shard shard{builder.model(), builder.layout().tp};
-  if (pass.sequences > 0) {
-    attention_kernels(builder, pass, layer, shard, weight_buffer(builder));
-    all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
+  const bool has_experts = builder.model().has_experts(layer);
+  if (pass.sequences == 0) {
+    if (has_experts && exchanges_tokens(builder)) {
+      (void)expert_kernels(builder, pass, layer, weight_buffer(builder));
+    }
+    return;
   }
-  bool sums_are_partial = pass.sequences > 0;
-  if (builder.model().has_experts(layer)) {
-    sums_are_partial = expert_kernels(builder, pass, layer, weight_buffer(builder));
-  } else if (pass.sequences > 0) {
-    ffn_kernels(builder, pass, layer, shard, weight_buffer(builder));
+  const Shard shard{builder.model(), builder.layout().tp};
+  const auto weights = weight_buffer(builder);
+  const auto input = attention_kernels(builder, pass, layer, shard, weights);
+  if (builder.model().parallel_block) {
+    parallel_ffn_kernels(builder, pass, layer, shard, weights, input);
+    all_reduce_hidden(builder, pass, "all_reduce.block", layer);
+    return;
+  }
+  all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
+  post_norm_kernel(builder, pass, "post_attention_norm", layer, weights);
+  bool sums_are_partial = true;
+  if (has_experts) {
+    sums_are_partial = expert_kernels(builder, pass, layer, weights);
+  } else {
+    ffn_kernels(builder, pass, layer, shard, weights);
   }
   if (sums_are_partial) {
     all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
   }
+  post_norm_kernel(builder, pass, "post_ffn_norm", layer, weights);
 }
 
 void TensorParallel::leave_stage(ProgramBuilder& builder, const Pass& pass) const {

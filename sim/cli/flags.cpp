@@ -75,8 +75,9 @@ void read_experts(const ScenarioFlags& flags, const Model& model, Workload& work
 Scenario read(const ScenarioFlags& flags) {
   const MachineChoice choice{
       .machine = flags.machine,
-      .nodes = flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)}
-                           : std::nullopt};
+      .nodes =
+          flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)} : std::nullopt,
+      .model = flags.model};
   Scenario scenario;
   if (flags.file) {
     scenario = load_scenario(*flags.file, choice);
@@ -89,6 +90,8 @@ Scenario read(const ScenarioFlags& flags) {
   if (scenario.model.empty() && !flags.model) {
     throw UsageError{"--model is required"};
   }
+  const auto model =
+      find_model(scenario.model, origin(flags.model, "--model", flags.file, "model"));
   auto& workload = scenario.workload;
   workload.batch_size =
       as_int(flags.batch_size, "--batch-size", most_sequences, workload.batch_size);
@@ -98,9 +101,15 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.osl) {
     workload.output_tokens = parse_count(*flags.osl, "--osl", most_output_tokens);
   }
+  if (!flags.file) {
+    workload.precision = stored_precision(model);
+  }
   if (flags.dtype) {
-    workload.precision.weights = data_type_named(*flags.dtype, "--dtype");
+    workload.precision = {.weights = data_type_named(*flags.dtype, "--dtype")};
     workload.precision.kv_cache = workload.precision.activations();
+  }
+  if (flags.expert_dtype) {
+    workload.precision.experts = data_type_named(*flags.expert_dtype, "--expert-dtype");
   }
   if (flags.kv_cache_dtype) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
@@ -117,8 +126,6 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.mapping) {
     scenario.mapping = *flags.mapping;
   }
-  const auto model =
-      find_model(scenario.model, origin(flags.model, "--model", flags.file, "model"));
   read_experts(flags, model, workload);
   return scenario;
 }
@@ -137,7 +144,13 @@ void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags) {
       ->group(model);
   app.add_option("--dtype",
                  flags.dtype,
-                 "Type of the weights: " + joined(data_type_names(), ", ") + " [bf16]")
+                 "Type of the weights: " + joined(data_type_names(), ", ") +
+                     " [that of the model's file, else bf16]")
+      ->type_name("TYPE")
+      ->group(model);
+  app.add_option("--expert-dtype",
+                 flags.expert_dtype,
+                 "Type of the weights of experts [--dtype, else that of the model's file]")
       ->type_name("TYPE")
       ->group(model);
   app.add_option(

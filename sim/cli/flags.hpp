@@ -26,6 +26,7 @@ struct ScenarioFlags {
   Flag isl;
   Flag osl;
   Flag dtype;
+  Flag expert_dtype;
   Flag kv_cache_dtype;
   Flag routing;
   Flag seed;

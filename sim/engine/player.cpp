@@ -210,12 +210,12 @@ void Player::end_step(Stream& stream, int step) {
     rank.clock.close_window(stream.now);
   }
   if (options_.record_timeline && rank.program->sequences > 0) {
-    const auto tokens = static_cast<double>(plan_.prompt_tokens + step + 1);
+    const auto tokens = plan_.prompt_tokens + step + 1;
     result_.timeline.cache_samples.push_back(
         {.time_s = stream.now,
          .rank = rank.number,
          .kv_cache_bytes =
-             (tokens * rank.program->sequences * rank.program->kv_bytes_per_token).value()});
+             (rank.program->kv_cache_bytes(tokens) * rank.program->sequences).value()});
   }
 }
 

@@ -67,7 +67,7 @@ struct Recognised {
 [[noreturn]] void refuse(const Named& named, const char* what) {
   const auto kind = unmodelled_kind(named.name);
   throw named.place.error(std::string{what} + " \"" + named.name + "\" is " +
-                              (kind.empty() ? "not supported" : kind + " which is not modelled"),
+                              (kind.empty() ? "not supported" : kind + ", which is not modelled"),
                           supported_architectures());
 }
 

@@ -63,7 +63,7 @@ std::string plain(std::string_view name) {
 
 std::string unmodelled_kind(std::string_view architecture_or_type) {
   static const std::vector<std::pair<const char*, std::vector<const char*>>> kinds{
-      {"a state-space or recurrent model, or a hybrid of one,",
+      {"a state-space or recurrent model, or a hybrid of one",
        {"bamba",
         "falconh1",
         "falconmamba",

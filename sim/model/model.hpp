@@ -22,13 +22,13 @@ enum class PositionKind { rotary, alibi, learned };
 struct MixtureOfExperts {
   int experts = 0;
   int experts_per_token = 0;
-  std::int64_t expert_ffn_size = 0; ///< width of one expert
-  std::int64_t shared_ffn_size = 0; ///< width of all shared experts together; 0 = none
-  int first_dense_layers = 0;       ///< these layers have a dense FFN of Model::ffn_size
-  std::vector<int> dense_layers;    ///< so have these, in increasing order (Qwen, moe_layer_freq)
-  bool router_bias = false;         ///< one number per expert
-  bool expert_bias = false;         ///< a bias per output of each expert matrix
-  bool shared_expert_gate = false;  ///< hidden size x 1 (Qwen2-MoE)
+  std::int64_t expert_ffn_size = 0;   ///< width of one expert
+  std::int64_t shared_ffn_size = 0;   ///< width of all shared experts together; 0 = none
+  int first_dense_layers = 0;         ///< these layers have a dense FFN of Model::ffn_size
+  std::vector<int> dense_layers = {}; ///< so have these, in increasing order (Qwen, moe_layer_freq)
+  bool router_bias = false;           ///< one number per expert
+  bool expert_bias = false;           ///< a bias per output of each expert matrix
+  bool shared_expert_gate = false;    ///< hidden size x 1 (Qwen2-MoE)
 
   bool operator==(const MixtureOfExperts&) const = default;
 };

@@ -9,6 +9,15 @@
 
 namespace decodesim {
 
+Bytes Program::kv_cache_bytes(std::int64_t tokens) const {
+  auto bytes = kv_bytes_per_token * static_cast<double>(tokens);
+  for (const auto& part : windowed_caches) {
+    const auto dropped = std::max<std::int64_t>(0, tokens - part.window);
+    bytes -= part.bytes_per_token * static_cast<double>(dropped);
+  }
+  return bytes;
+}
+
 GroupAxis::GroupAxis(std::string axis_name, std::vector<std::vector<int>> axis_groups, int ranks)
     : name{std::move(axis_name)}, groups{std::move(axis_groups)},
       group_of_rank(static_cast<std::size_t>(ranks), -1) {

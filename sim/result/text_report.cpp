@@ -57,6 +57,7 @@ std::vector<std::string> scenario_lines(const Scenario& scenario) {
           "batch " + std::to_string(work.batch_size) + ", " + std::to_string(work.input_tokens) +
               " tokens in, " + std::to_string(work.output_tokens) + " out; " +
               to_string(work.precision.weights) + " weights, " +
+              (work.precision.experts ? to_string(*work.precision.experts) + " experts, " : "") +
               to_string(work.precision.kv_cache) + " KV cache; " + settings};
 }
 

@@ -1,6 +1,7 @@
 #include "sim/scenario/scenario_file.hpp"
 
 #include "sim/data_files.hpp"
+#include "sim/model/hf_config.hpp"
 #include "sim/routing/routing.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_json.hpp"
@@ -120,6 +121,27 @@ std::vector<Layout> read_layouts(const JsonReader& list, const Scenario& scenari
   return layouts;
 }
 
+Precision
+read_precision(const JsonReader& file, const std::string& model, const MachineChoice& choice) {
+  const auto named = [&](const char* key) -> std::optional<DataType> {
+    const auto type = file.find(key);
+    return type ? std::optional{data_type_named(type->as_string(), type->where())} : std::nullopt;
+  };
+  Precision precision;
+  if (const auto weights = named("dtype")) {
+    precision.weights = *weights;
+    precision.kv_cache = precision.activations();
+  } else {
+    precision =
+        stored_precision(find_model(model, choice.model ? "--model" : file.at("model").where()));
+  }
+  if (const auto experts = named("expert_dtype")) {
+    precision.experts = experts;
+  }
+  precision.kv_cache = named("kv_cache_dtype").value_or(precision.kv_cache);
+  return precision;
+}
+
 } // namespace
 
 LaunchMode launch_mode_named(const std::string& name, const std::string& where) {
@@ -173,6 +195,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "isl",
                    "osl",
                    "dtype",
+                   "expert_dtype",
                    "kv_cache_dtype",
                    "routing",
                    "seed",
@@ -191,6 +214,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   scenario.model = absolute_unless_preset(file.at("model").as_string(), true, folder);
   scenario.machine = absolute_unless_preset(file.at("machine").as_string(), false, folder);
   scenario.nodes = read_int(file, "nodes", scenario.nodes, most_nodes);
+  scenario.model = choice.model.value_or(scenario.model);
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
 
@@ -202,13 +226,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   if (const auto osl = file.find("osl")) {
     workload.output_tokens = osl->as_integer(1, most_output_tokens);
   }
-  if (const auto type = file.find("dtype")) {
-    workload.precision.weights = data_type_named(type->as_string(), type->where());
-  }
-  workload.precision.kv_cache = workload.precision.activations();
-  if (const auto type = file.find("kv_cache_dtype")) {
-    workload.precision.kv_cache = data_type_named(type->as_string(), type->where());
-  }
+  workload.precision = read_precision(file, scenario.model, choice);
 
   read_experts(file, folder, workload.experts);
   if (const auto mapping = file.find("mapping")) {

@@ -35,6 +35,9 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["isl"] = workload.input_tokens;
   json["osl"] = workload.output_tokens;
   json["dtype"] = to_string(workload.precision.weights);
+  if (workload.precision.experts) {
+    json["expert_dtype"] = to_string(*workload.precision.experts);
+  }
   json["kv_cache_dtype"] = to_string(workload.precision.kv_cache);
   json["routing"] = workload.experts.routing;
   json["seed"] = workload.experts.seed;

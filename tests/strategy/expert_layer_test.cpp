@@ -232,6 +232,15 @@ TEST(ExpertLayer, ComputesTheSameInEveryLayout) {
   }
 }
 
+// Every parameter is gathered once a step, in bf16.
+TEST(ExpertLayer, IsGatheredWholeByZero3) {
+  const auto model = expert_model();
+  const auto plan = build_plan(model, zero3_layout(2, false), even(2));
+  EXPECT_NO_THROW(check(plan));
+  EXPECT_EQ(traffic_per_step(plan).tensor.value(),
+            2.0 * static_cast<double>(total_parameters(model)));
+}
+
 // 6 rows of 3 experts, 8 to 16 columns, bf16: weights 3 x 128 x 2 B once, rows in and out.
 TEST(GroupedGemmWork, ReadsTheExpertsHitAndTheRows) {
   const auto work = kernel_work(GroupedGemm{.n = 16, .k = 8},
@@ -253,5 +262,6 @@ TEST(ExpertLayer, IsRefusedWithNumbersWhereItCannotBe) {
   shared.moe->shared_ffn_size = 3;
   EXPECT_THAT(refusal("tp2", shared), HasSubstr("3 columns in its shared experts, which tp = 2"));
   EXPECT_THAT(refusal("ep2", expert_model(), 5), HasSubstr("5 hot experts are to be copied"));
-  EXPECT_THAT(refusal("zero3x2", expert_model()), HasSubstr("zero3 gathers whole layers"));
+  EXPECT_THAT(refusal("zero3x2ep2", expert_model()),
+              HasSubstr("zero3 gathers all experts of a layer on every rank; it takes no ep = 2"));
 }
