@@ -348,6 +348,7 @@ void declare_experts(ProgramBuilder& builder, int layer) {
         }
       };
   declare("router", {moe.experts, hidden}, other, moe.router_bias ? moe.experts : 0);
+  const auto beside = builder.program().weights;
   declare(model.gated_ffn ? "expert_gate_up_proj" : "expert_up_proj",
           {slots, shard.into, hidden},
           precision.expert_weights(),
@@ -356,6 +357,7 @@ void declare_experts(ProgramBuilder& builder, int layer) {
           {slots, hidden, shard.ffn},
           precision.expert_weights(),
           moe.expert_bias ? slots * hidden : 0);
+  builder.program().expert_weights += builder.program().weights - beside;
   if (shard.shared > 0) {
     const auto into = (model.gated_ffn ? 2 : 1) * shard.shared;
     declare(model.gated_ffn ? "shared_gate_up_proj" : "shared_up_proj",

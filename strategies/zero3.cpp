@@ -47,6 +47,13 @@ public:
                       DataType::int8);
       largest = std::max(largest, bytes);
     }
+    const auto& stage = builder.stage();
+    for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+      const auto count = layer_parameters(builder.model(), layer, shard_of(builder));
+      builder.program().expert_weights +=
+          weight_bytes({.linear = 0, .experts = count.experts}, builder.precision()) /
+          builder.layout().dp;
+    }
     for (int slot = 0; slot < slots(builder); ++slot) {
       builder.gather_buffer(slot_name(slot), largest);
     }

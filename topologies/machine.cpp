@@ -127,7 +127,8 @@ public:
                       "link_types",
                       "links",
                       "transports",
-                      "network_link"});
+                      "network_link",
+                      "in_switch_reduction"});
     (void)json_.at("format_version").as_integer(1, 1);
   }
 
@@ -140,6 +141,9 @@ public:
       throw json_.at("source").error("is empty", "name the document that the layout is from");
     }
     machine.gpu = read_gpu();
+    if (const auto reduction = json_.find("in_switch_reduction")) {
+      machine.in_switch_reduction = read_ratio(*reduction);
+    }
     read_vertices(machine);
     const auto types = read_link_types();
     read_links(machine, types);

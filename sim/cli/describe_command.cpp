@@ -5,6 +5,7 @@
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/quantity_text.hpp"
 #include "sim/sourced_json.hpp"
 #include "strategies/registry.hpp"
@@ -85,12 +86,16 @@ std::vector<std::string> all_names() {
   for (const auto& info : pipeline_schedules()) {
     names.push_back(info.name);
   }
+  for (const auto& algorithm : collective_algorithms()) {
+    names.push_back(algorithm.name);
+  }
   return names;
 }
 
 ExitCode describe_named(const std::string& name) {
   const auto strategies = layer_strategies();
   const auto schedules = pipeline_schedules();
+  const auto collectives = collective_algorithms();
   if (!find_data_file(DataKind::model, name).empty()) {
     std::cout << model_text(find_model(name, "describe"));
   } else if (!find_data_file(DataKind::machine, name).empty()) {
@@ -104,6 +109,8 @@ ExitCode describe_named(const std::string& name) {
                                : "tp (its ranks share each sequence)");
   } else if (const auto* schedule = find(schedules, name)) {
     describe_plugin("schedule", *schedule);
+  } else if (const auto* algorithm = find(collectives, name)) {
+    describe_plugin("collectives", *algorithm);
   } else if (std::filesystem::exists(name)) {
     std::cout << model_text(find_model(name, "describe"));
   } else {

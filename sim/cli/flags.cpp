@@ -115,7 +115,10 @@ Scenario read(const ScenarioFlags& flags) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
   }
   if (flags.collectives) {
-    scenario.collectives = collective_algorithm_named(*flags.collectives, "--collectives");
+    scenario.collectives = collective_algorithm_named(*flags.collectives, "--collectives").name;
+  }
+  if (flags.fidelity) {
+    scenario.fidelity = fidelity_named(*flags.fidelity, "--fidelity");
   }
   if (flags.launch) {
     scenario.launch = launch_mode_named(*flags.launch, "--launch");
@@ -213,6 +216,10 @@ void add_machine_flags(CLI::App& app, ScenarioFlags& flags) {
 
 void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
   const auto* simulation = "Simulation";
+  std::vector<std::string> collective_names;
+  for (const auto& algorithm : collective_algorithms()) {
+    collective_names.push_back(algorithm.name);
+  }
   app.add_option("--mapping",
                  flags.mapping,
                  "Ranks to GPUs: the axes from the innermost, or one GPU index per rank "
@@ -221,9 +228,13 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
       ->group(simulation);
   app.add_option("--collectives",
                  flags.collectives,
-                 "How collectives move data: " + joined(collective_algorithm_names(), ", ") +
-                     " [ring]")
+                 "How collectives move data: " + joined(collective_names, ", ") + " [ring]")
       ->type_name("NAME")
+      ->group(simulation);
+  app.add_option("--fidelity",
+                 flags.fidelity,
+                 "flow: a collective is one fluid flow; step: every chunk is a message [flow]")
+      ->type_name("flow|step")
       ->group(simulation);
   app.add_option("--launch",
                  flags.launch,

@@ -35,6 +35,7 @@ struct ScenarioFlags {
   Flag moe_exchange;
   Flag mapping;
   Flag collectives;
+  Flag fidelity;
   Flag launch;
   Flag ring_order;
 };

@@ -69,6 +69,14 @@ std::vector<Entry> schedules() {
   return entries;
 }
 
+std::vector<Entry> collectives() {
+  std::vector<Entry> entries;
+  for (const auto& algorithm : collective_algorithms()) {
+    entries.push_back({algorithm.name, algorithm.summary});
+  }
+  return entries;
+}
+
 std::vector<Entry> routing_entries() {
   std::vector<Entry> entries;
   for (const auto& info : routings()) {
@@ -88,6 +96,7 @@ constexpr Listing listings[] = {{"models", models},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
                                 {"schedules", schedules},
+                                {"collectives", collectives},
                                 {"routings", routing_entries}};
 
 void print(const std::vector<Entry>& entries) {
@@ -119,7 +128,8 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND", *kind, "models, machines, gpus, strategies, schedules or routings")
+  app->add_option(
+         "KIND", *kind, "models, machines, gpus, strategies, schedules, collectives or routings")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

@@ -56,9 +56,12 @@ struct Platform::Impl {
   std::unique_ptr<sg4::Engine> engine = make_engine();
   sg4::NetZone* root = nullptr;
   std::vector<sg4::Host*> hosts;
-  std::vector<sg4::Link*> links;    ///< by LinkDirection, made on first use
-  std::vector<sg4::Link*> memories; ///< by GPU, made on first use
-  std::map<std::tuple<std::vector<LinkDirection>, std::vector<int>, double>, RouteId> known;
+  std::vector<sg4::Link*> links;               ///< by LinkDirection, made on first use
+  std::vector<sg4::Link*> memories;            ///< by GPU, made on first use
+  std::map<SharedCap, sg4::Link*> shared_caps; ///< members are GPUs here
+  using RouteKey =
+      std::tuple<std::vector<LinkDirection>, std::vector<int>, double, std::vector<SharedCap>>;
+  std::map<RouteKey, RouteId> known;
 };
 
 Platform::Platform(const Machine& machine) : machine_{machine}, impl_{std::make_unique<Impl>()} {
@@ -101,6 +104,18 @@ sg4::Link* Platform::memory(int gpu) {
   return link;
 }
 
+sg4::Link* Platform::shared_cap(const SharedCap& cap) {
+  auto& link = impl_->shared_caps[cap];
+  if (link == nullptr) {
+    link = impl_->root
+               ->create_link("share" + std::to_string(impl_->shared_caps.size()),
+                             cap.bandwidth.value() * byte_scale)
+               ->set_latency(0.0)
+               ->seal();
+  }
+  return link;
+}
+
 RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
   const auto number = std::to_string(routes_.size());
   auto* zone = sg4::create_full_zone("route" + number)->set_parent(impl_->root);
@@ -122,9 +137,16 @@ RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
   return static_cast<RouteId>(routes_.size()) - 1;
 }
 
-RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpus) {
+RouteId Platform::add_route(const Flow& flow,
+                            const std::vector<int>& memory_gpus,
+                            const std::vector<int>& gpus) {
   const double cap = flow.cap ? flow.cap->value() : 0.0;
-  const auto [entry, added] = impl_->known.try_emplace({flow.links, memory_gpus, cap}, -1);
+  auto shared_caps = flow.shared_caps;
+  for (auto& one : shared_caps) {
+    one.member = gpus[static_cast<std::size_t>(one.member)];
+  }
+  const auto [entry, added] =
+      impl_->known.try_emplace({flow.links, memory_gpus, cap, shared_caps}, -1);
   if (!added) {
     return entry->second;
   }
@@ -134,6 +156,9 @@ RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpu
   }
   for (const int gpu : memory_gpus) {
     links.push_back(memory(gpu));
+  }
+  for (const auto& one : shared_caps) {
+    links.push_back(shared_cap(one));
   }
   sg4::Link* cap_link = nullptr;
   if (flow.cap) {
@@ -162,6 +187,11 @@ void Platform::seal() { impl_->root->seal(); }
 void Platform::transfer(RouteId id, Bytes bytes) {
   const auto& route = routes_[static_cast<std::size_t>(id)];
   sg4::Comm::sendto(route.from, route.to, scaled(bytes));
+}
+
+boost::intrusive_ptr<sg4::Comm> Platform::start(RouteId id, Bytes bytes) {
+  const auto& route = routes_[static_cast<std::size_t>(id)];
+  return sg4::Comm::sendto_async(route.from, route.to, scaled(bytes));
 }
 
 void Platform::transfer_capped(RouteId id, Bytes bytes, BytesPerSecond cap) {

@@ -1,13 +1,16 @@
 #pragma once
 
-#include "sim/network/flow.hpp"
+#include "sim/network/transfer.hpp"
 #include "topologies/machine.hpp"
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <map>
 #include <memory>
 #include <vector>
 
 namespace simgrid::s4u {
+class Comm;
 class Host;
 class Link;
 } // namespace simgrid::s4u
@@ -37,7 +40,10 @@ public:
 
   /// The route of a flow; equal routes are shared.
   /// @param memory_gpus  GPUs whose memory the flow crosses, once per entry
-  RouteId add_route(const Flow& flow, const std::vector<int>& memory_gpus);
+  /// @param gpus         of the flow's members, for its shared caps; may be empty without any
+  RouteId add_route(const Flow& flow,
+                    const std::vector<int>& memory_gpus,
+                    const std::vector<int>& gpus = {});
 
   /// A route from a GPU's memory to itself, for its kernels; its cap is set at each start.
   RouteId add_kernel_route(int gpu);
@@ -49,6 +55,9 @@ public:
 
   /// Blocks the calling actor until the bytes are through.
   void transfer(RouteId route, Bytes bytes);
+
+  /// Starts the bytes without waiting for them.
+  [[nodiscard]] boost::intrusive_ptr<simgrid::s4u::Comm> start(RouteId route, Bytes bytes);
 
   /// As transfer, at most at `cap`; only one such flow of a route at a time.
   void transfer_capped(RouteId route, Bytes bytes, BytesPerSecond cap);
@@ -63,6 +72,7 @@ private:
   RouteId add(const std::vector<simgrid::s4u::Link*>& links, simgrid::s4u::Link* cap);
   simgrid::s4u::Link* link(LinkDirection direction);
   simgrid::s4u::Link* memory(int gpu);
+  simgrid::s4u::Link* shared_cap(const SharedCap& cap);
 
   struct Impl;
   const Machine& machine_;

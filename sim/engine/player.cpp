@@ -62,8 +62,8 @@ Player::Player(const Plan& plan,
     }
     ranks_.push_back(std::move(rank));
   }
-  flows_ = std::make_unique<PreparedFlows>(plan, communication_, overlaps_, platform_);
-  decode_use_.resize(static_cast<std::size_t>(flows_->count()));
+  transfers_ = std::make_unique<PreparedTransfers>(plan, communication_, overlaps_, platform_);
+  decode_use_.resize(static_cast<std::size_t>(transfers_->piece_count()));
   result_.step_end_s.resize(static_cast<std::size_t>(plan.decode_steps), 0.0);
   if (options.record_timeline) {
     for (const int gpu : gpu_of_rank) {
@@ -235,8 +235,8 @@ void Player::play_part(Stream& stream, Part part, int step) {
     }
     if (const auto* collective = as_collective(op)) {
       play(stream, *collective);
-    } else if (as_exchange(op) != nullptr) {
-      throw SimulationError{"plan " + plan_.layout + ": " + op.name + " is not simulated yet"};
+    } else if (const auto* exchange = as_exchange(op)) {
+      play(stream, *exchange);
     } else {
       play(stream, *as_point_to_point(op));
     }

@@ -129,12 +129,15 @@ void ExpertLoads::sum_up() {
               most.returned = std::max(most.returned, work.returned);
               most.experts_hit = std::max(most.experts_hit, work.experts_hit);
             }
+            const bool counts = part == Part::body || tokens_.decode_steps == 0;
             if (part == Part::body) {
               mean_rows_sent_[slot_of(Part::prologue, layer, micro_batch, group)] +=
                   static_cast<double>(load.rows_sent()) / tokens_.decode_steps;
-              passes += load.experts_hit > 0 ? 1 : 0;
+            }
+            if (counts && load.experts_hit > 0) {
+              passes += 1;
               experts_hit += load.experts_hit;
-              imbalance += load.experts_hit > 0 ? load.imbalance() : 0.0;
+              imbalance += load.imbalance();
             }
           }
         }

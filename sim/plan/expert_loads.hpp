@@ -83,8 +83,8 @@ public:
   /// Rows that the members of a group send in a dispatch, in the mean decode step; 0 without one.
   [[nodiscard]] double mean_rows_sent(int layer, int micro_batch, int group) const;
 
-  /// Distinct experts hit in a layer by a pass, mean over decode steps, layers, micro-batches and
-  /// groups.
+  /// Distinct experts hit in a layer by a pass, mean over decode steps (the prefill without any),
+  /// layers, micro-batches and groups.
   [[nodiscard]] double mean_experts_hit() const { return mean_experts_hit_; }
 
   /// Load of the busiest member over the mean, mean over the same.

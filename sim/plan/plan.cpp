@@ -85,8 +85,10 @@ Bytes exchanged_per_step(const Plan& plan) {
   return sum;
 }
 
-Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
-  Traffic traffic{.tensor = exchanged_per_step(plan), .received_sum = exchanged_per_step(plan)};
+Traffic traffic_per_step(const Plan& plan, const std::string& algorithm) {
+  const auto arrays_received = collective_algorithm_named(algorithm, "collectives").arrays_received;
+  const auto exchanged = exchanged_per_step(plan);
+  Traffic traffic{.tensor = exchanged, .received_sum = exchanged};
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto& op : plan.program(rank).body) {
       if (const auto* collective = as_collective(op)) {
@@ -94,7 +96,7 @@ Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
         if (group.front() == rank) {
           traffic.tensor += collective->total_bytes;
           traffic.received_sum +=
-              arrays_received(algorithm, collective->kind, static_cast<int>(group.size())) *
+              arrays_received(collective->kind, static_cast<int>(group.size())) *
               collective->total_bytes;
         }
       } else if (const auto* messages = as_point_to_point(op)) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sim/network/flow.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/operation.hpp"
 
 #include <array>
@@ -43,6 +43,7 @@ struct Program {
   std::vector<Operation> body;
   std::vector<Operation> epilogue;
   Bytes weights;            ///< resident weights
+  Bytes expert_weights;     ///< those of routed experts among them
   Bytes kv_bytes_per_token; ///< by which a token lengthens one sequence's cache on this rank
   std::vector<WindowedCache> windowed_caches; ///< parts of that which stop growing, by window
   int sequences = 0;                          ///< whose cache this rank holds
@@ -114,9 +115,8 @@ struct Traffic {
   Bytes received_sum; ///< received by all ranks together
 };
 
-/// @param algorithm  how collectives move their data; what is received depends on it
-[[nodiscard]] Traffic traffic_per_step(const Plan& plan,
-                                       CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring);
+/// @param algorithm  registered name; what is received depends on how collectives move their data
+[[nodiscard]] Traffic traffic_per_step(const Plan& plan, const std::string& algorithm = "ring");
 
 /// Bytes of rows that the experts of all layers exchange in the mean decode step, there and back.
 [[nodiscard]] Bytes exchanged_per_step(const Plan& plan);

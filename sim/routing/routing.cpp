@@ -1,35 +1,19 @@
 #include "sim/routing/routing.hpp"
 
-#include "sim/error.hpp"
+#include "sim/registry.hpp"
 
-#include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <utility>
 
 namespace decodesim {
 
 namespace {
 
-std::map<std::string, RoutingInfo>& registry() {
-  static std::map<std::string, RoutingInfo> all;
-  return all;
-}
-
 /// A spec cut at its first ":", its name known and its argument there or not as it must be.
 std::pair<const RoutingInfo*, std::string> parsed(const std::string& spec,
                                                   const std::string& where) {
   const auto colon = spec.find(':');
   const auto name = spec.substr(0, colon);
-  const auto found = registry().find(name);
-  if (found == registry().end()) {
-    std::vector<std::string> names;
-    for (const auto& [one, info] : registry()) {
-      names.push_back(one);
-    }
-    throw InputError::unknown_name(where, "routing", name, names);
-  }
-  const auto& info = found->second;
+  const auto& info = Registry<RoutingInfo>::named(name, where, "routing");
   auto argument = colon == std::string::npos ? std::string{} : spec.substr(colon + 1);
   if (info.argument.empty() && colon != std::string::npos) {
     throw InputError::at(where, "is \"" + spec + "\"", name + " takes no argument");
@@ -43,27 +27,9 @@ std::pair<const RoutingInfo*, std::string> parsed(const std::string& spec,
 
 } // namespace
 
-RegisterRouting::RegisterRouting(RoutingInfo info) {
-  const auto name = info.name;
-  const auto summary = info.summary;
-  const auto [entry, added] = registry().try_emplace(name, std::move(info));
-  if (!added) {
-    std::fprintf(stderr,
-                 "decodesim: routing \"%s\" is registered twice: \"%s\" and \"%s\"\n",
-                 name.c_str(),
-                 entry->second.summary.c_str(),
-                 summary.c_str());
-    std::abort();
-  }
-}
+RegisterRouting::RegisterRouting(RoutingInfo info) { Registry<RoutingInfo>::add(std::move(info)); }
 
-std::vector<RoutingInfo> routings() {
-  std::vector<RoutingInfo> all;
-  for (const auto& [name, info] : registry()) {
-    all.push_back(info);
-  }
-  return all;
-}
+std::vector<RoutingInfo> routings() { return Registry<RoutingInfo>::all(); }
 
 std::unique_ptr<Routing> make_routing(const std::string& spec,
                                       const RoutedTokens& tokens,

@@ -204,6 +204,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "moe_exchange",
                    "mapping",
                    "collectives",
+                   "fidelity",
                    "launch",
                    "ring_order",
                    "layouts"});
@@ -234,7 +235,10 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   }
   if (const auto collectives = file.find("collectives")) {
     scenario.collectives =
-        collective_algorithm_named(collectives->as_string(), collectives->where());
+        collective_algorithm_named(collectives->as_string(), collectives->where()).name;
+  }
+  if (const auto fidelity = file.find("fidelity")) {
+    scenario.fidelity = fidelity_named(fidelity->as_string(), fidelity->where());
   }
   if (const auto launch = file.find("launch")) {
     scenario.launch = launch_mode_named(launch->as_string(), launch->where());

@@ -45,7 +45,8 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["replicated_experts"] = workload.experts.copies;
   json["moe_exchange"] = to_string(workload.experts.exchange);
   json["mapping"] = scenario.mapping;
-  json["collectives"] = to_string(scenario.collectives);
+  json["collectives"] = scenario.collectives;
+  json["fidelity"] = to_string(scenario.fidelity);
   json["launch"] = to_string(scenario.launch);
   json["ring_order"] = to_string(scenario.ring_order);
   json["layouts"] = nlohmann::ordered_json::array();

@@ -127,7 +127,7 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused("list modles",
                  3,
                  "list: kind \"modles\" is unknown; did you mean \"models\"? known: models, "
-                 "machines, gpus, strategies, schedules");
+                 "machines, gpus, strategies, schedules, collectives");
   for (const auto* arguments :
        {"run --model lama-3-8b --machine dgx-a100-80g", "describe lama-3-8b"}) {
     const auto ended = decodesim_with(arguments);
@@ -464,7 +464,8 @@ TEST(Lists, NameWhatOthersTake) {
 }
 
 TEST(Describe, KnowsEveryNameThatIsListed) {
-  for (const std::string kind : {"models", "machines", "gpus", "strategies", "schedules"}) {
+  for (const std::string kind :
+       {"models", "machines", "gpus", "strategies", "schedules", "collectives"}) {
     std::istringstream list{decodesim_with("list " + kind).out};
     int names = 0;
     for (std::string line; std::getline(list, line); ++names) {

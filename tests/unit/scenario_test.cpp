@@ -82,7 +82,7 @@ TEST(ScenarioFile, ReadsEveryKey) {
   EXPECT_EQ(scenario.workload.precision.weights, DataType::int4);
   EXPECT_EQ(scenario.workload.precision.kv_cache, DataType::fp8);
   EXPECT_EQ(scenario.mapping, "pp,tp,dp");
-  EXPECT_EQ(scenario.collectives, CollectiveAlgorithm::ideal);
+  EXPECT_EQ(scenario.collectives, "ideal");
   EXPECT_EQ(scenario.launch, LaunchMode::eager);
   EXPECT_EQ(scenario.ring_order, RingOrder::ranks);
   ASSERT_EQ(scenario.layouts.size(), 2U);
