@@ -31,6 +31,10 @@ fs::path folder(DataKind kind) {
   switch (kind) {
   case DataKind::machine:
     return data_root() / "topologies" / "machines";
+  case DataKind::network:
+    return data_root() / "topologies" / "networks";
+  case DataKind::import:
+    return data_root() / "topologies" / "imports";
   case DataKind::gpu:
     return data_root() / "sim" / "device" / "gpus";
   case DataKind::model:

@@ -52,6 +52,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 } // namespace
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known) {
+  // The beginning of a name, well begun: the first that continues it.
+  for (const auto& one : known) {
+    if (name.size() >= 3 && one.starts_with(name)) {
+      return one;
+    }
+  }
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const auto& one : known) {

@@ -40,8 +40,9 @@ public:
   using std::runtime_error::runtime_error;
 };
 
-/// The known name with the smallest edit distance to `name`; empty when none is near
-/// (more than a third of its length away, at least 2).
+/// The first known name that begins with `name` (of three letters or more), else the one with the
+/// smallest edit distance to it; empty when none is near (more than a third of its length away, at
+/// least 2).
 [[nodiscard]] std::string nearest_name(std::string_view name,
                                        const std::vector<std::string>& known);
 

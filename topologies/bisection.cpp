@@ -30,22 +30,17 @@ using FlowGraph = boost::adjacency_list<
                         Capacity,
                         boost::property<boost::edge_reverse_t, Traits::edge_descriptor>>>>;
 
-/// The links on the ways of one node's GPUs, with a source that feeds some and a sink that drains
-/// others.
+/// Links with a source that feeds some vertices and a sink that drains others.
 class Flow {
 public:
-  Flow(const Machine& machine, const std::set<int>& links)
-      : source_{machine.vertices.size()}, sink_{source_ + 1}, graph_{sink_ + 1} {
-    for (const int link : links) {
-      const LinkDirection direction = 2 * link;
-      const auto& one = machine.link(direction);
-      const auto width = static_cast<Capacity>(std::llround(one.bandwidth.value.value()));
-      widest_ += width;
-      const auto from = static_cast<std::size_t>(one.from);
-      const auto to = static_cast<std::size_t>(one.to);
-      add(from, to, width);
-      add(to, from, width);
-    }
+  explicit Flow(std::size_t vertices) : source_{vertices}, sink_{source_ + 1}, graph_{sink_ + 1} {}
+
+  /// The same capacity both ways.
+  void join(int from, int to, BytesPerSecond bandwidth) {
+    const auto width = static_cast<Capacity>(std::llround(bandwidth.value()));
+    widest_ += width;
+    add(static_cast<std::size_t>(from), static_cast<std::size_t>(to), width);
+    add(static_cast<std::size_t>(to), static_cast<std::size_t>(from), width);
   }
 
   /// Lets `vertex` be fed from the source, drain into the sink, or neither.
@@ -89,6 +84,15 @@ private:
   std::vector<Traits::edge_descriptor> drains_;
 };
 
+Flow flow_over(const Machine& machine, const std::set<int>& links) {
+  Flow flow{machine.vertices.size()};
+  for (const int index : links) {
+    const auto& link = machine.link(2 * index);
+    flow.join(link.from, link.to, link.bandwidth.value);
+  }
+  return flow;
+}
+
 Bisection cut_node(const Machine& machine, const Routes& routes) {
   const int count = machine.gpu_count();
   std::set<int> links;
@@ -101,7 +105,7 @@ Bisection cut_node(const Machine& machine, const Routes& routes) {
       }
     }
   }
-  Flow flow{machine, links};
+  auto flow = flow_over(machine, links);
   for (const int vertex : machine.gpus) {
     flow.add_terminal(vertex);
   }
@@ -131,25 +135,61 @@ Bisection cut_node(const Machine& machine, const Routes& routes) {
   return best;
 }
 
-Bisection cut_cluster(const Machine& machine, const Routes& routes) {
+/// The most that the GPUs of the first node together send to the network.
+BytesPerSecond out_of_node(const Machine& machine, const Routes& routes) {
   const int per_node = machine.gpus_per_node();
   std::set<int> links;
+  std::set<int> switches;
   for (int gpu = 0; gpu < per_node; ++gpu) {
     for (const auto direction : routes.between(gpu, per_node).links) {
-      if (direction / 2 < machine.links_per_node()) {
+      if (direction / 2 < machine.links_per_node) {
         links.insert(direction / 2);
+        if (machine.link(direction).kind == LinkKind::network) {
+          switches.insert(machine.head(direction));
+        }
       }
     }
   }
-  Flow flow{machine, links};
+  auto flow = flow_over(machine, links);
+  std::size_t terminals = 0;
   for (int gpu = 0; gpu < per_node; ++gpu) {
     flow.add_terminal(machine.gpus[static_cast<std::size_t>(gpu)]);
-    flow.feed(static_cast<std::size_t>(gpu), true);
+    flow.feed(terminals++, true);
   }
-  flow.add_terminal(machine.fabric());
-  flow.drain(static_cast<std::size_t>(per_node), true);
+  for (const int one : switches) {
+    flow.add_terminal(one);
+    flow.drain(terminals++, true);
+  }
+  return flow.most();
+}
+
+/// From the first half of the nodes to the others, each node a vertex that sends and receives as
+/// much as its GPUs do.
+Bisection cut_cluster(const Machine& machine, const Routes& routes) {
+  const auto node_bandwidth = out_of_node(machine, routes);
   const int half = machine.nodes / 2;
-  Bisection cut{flow.most() * half, std::vector<int>(static_cast<std::size_t>(half * per_node))};
+  const int first_switch = machine.nodes * machine.vertices_per_node;
+  const int switches = static_cast<int>(machine.vertices.size()) - first_switch;
+  // Vertices: nodes, their ends (which bound what they send in all), network switches.
+  Flow flow{static_cast<std::size_t>(2 * machine.nodes + switches)};
+  const auto vertex = [&](int index) {
+    const int node = machine.vertex(index).node;
+    return node >= 0 ? node : 2 * machine.nodes + index - first_switch;
+  };
+  for (const auto& link : machine.links) {
+    if (link.kind == LinkKind::network) {
+      flow.join(vertex(link.from), vertex(link.to), link.bandwidth.value);
+    }
+  }
+  for (int node = 0; node < machine.nodes; ++node) {
+    const auto terminal = static_cast<std::size_t>(node);
+    flow.join(node, machine.nodes + node, node_bandwidth);
+    flow.add_terminal(machine.nodes + node);
+    flow.feed(terminal, node < half);
+    flow.drain(terminal, node >= half);
+  }
+  Bisection cut{flow.most(),
+                std::vector<int>(static_cast<std::size_t>(half * machine.gpus_per_node()))};
   std::iota(cut.one_half.begin(), cut.one_half.end(), 0);
   return cut;
 }

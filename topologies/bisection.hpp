@@ -19,8 +19,9 @@ struct Bisection {
 ///         NVLink joins is not helped by PCIe beside it. Maximum flow by push-relabel
 ///         (Boost.Graph).
 /// Limits: exact up to 16 GPUs of a single node. Above, the first half in file order against the
-///         second: an upper bound. In a cluster whole nodes against whole nodes, nodes / 2 (rounded
-///         down) times what one node's GPUs together send to the fabric.
+///         second: an upper bound. In a cluster the first nodes / 2 (rounded down) against the
+///         others, each node sending no more than its GPUs together send to the network: exact for
+///         a single switch, and for other fabrics when the halves fill whole leaf switches.
 ///
 /// @return bandwidth 0 and no GPU for a single GPU
 [[nodiscard]] Bisection find_bisection(const Machine& machine, const Routes& routes);

@@ -5,8 +5,6 @@
 #include "topologies/bisection.hpp"
 #include "topologies/ring.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <numeric>
 #include <set>
@@ -109,7 +107,8 @@ std::vector<Number> numbers_of(const Machine& machine, const std::set<int>& link
   return list.all();
 }
 
-/// Links on the ways between GPUs of the first node, and from there to the second.
+/// Links on the ways between GPUs of the first node, and from there to the second and to the last,
+/// which is the farthest.
 std::set<int> links_between_gpus(const Machine& machine, const Routes& routes) {
   std::set<int> links;
   const auto add = [&](int from, int to) {
@@ -126,6 +125,7 @@ std::set<int> links_between_gpus(const Machine& machine, const Routes& routes) {
     }
     if (machine.nodes > 1) {
       add(from, per_node + from);
+      add(from, machine.gpu_count() - per_node + from);
     }
   }
   return links;
@@ -142,7 +142,7 @@ std::string vertices_passed(const Machine& machine, const Path& path) {
 
 std::string gpu_names(const Machine& machine, const std::vector<int>& gpus, const char* between) {
   // Beyond this the rest of a cluster only repeats the first node.
-  constexpr std::size_t most_shown = 64;
+  constexpr std::size_t most_shown = 16;
   std::string text;
   for (std::size_t i = 0; i < std::min(gpus.size(), most_shown); ++i) {
     text += (i == 0 ? "" : between) + machine.gpu_name(gpus[i]);
@@ -172,11 +172,15 @@ std::string way_kind(const Machine& machine, const Path& path) {
     }
     return "NV" + std::to_string(links);
   }
+  std::set<int> passed; // once each: what is staged comes by a socket twice
+  for (std::size_t i = 0; i + 1 < path.links.size(); ++i) {
+    passed.insert(machine.head(path.links[i]));
+  }
   int switches = 0;
   int root_ports = 0;
   int sockets = 0;
-  for (std::size_t i = 0; i + 1 < path.links.size(); ++i) {
-    const auto kind = machine.vertex(machine.head(path.links[i])).kind;
+  for (const int vertex : passed) {
+    const auto kind = machine.vertex(vertex).kind;
     switches += kind == VertexKind::pcie_switch ? 1 : 0;
     root_ports += kind == VertexKind::root_port ? 1 : 0;
     sockets += kind == VertexKind::socket ? 1 : 0;
@@ -193,18 +197,42 @@ std::string way_kind(const Machine& machine, const Path& path) {
   return switches > 1 ? "PXB" : "PIX";
 }
 
-std::string topology_matrix(const Machine& machine, const Routes& routes) {
-  std::vector<int> ends(machine.gpus.begin(), machine.gpus.begin() + machine.gpus_per_node());
-  for (int i = 0; i < machine.vertices_per_node(); ++i) {
+namespace {
+
+/// Without the "node0/" that the parts of a cluster's first node have.
+std::string short_name(const Vertex& vertex) { return vertex.id.substr(vertex.id.find('/') + 1); }
+
+/// GPUs and NICs of the first node; of many only the first of each kind.
+std::vector<int> matrix_ends(const Machine& machine, std::string& left_out) {
+  constexpr std::size_t most_ends = 40;
+  constexpr std::size_t first_of_many = 8;
+  std::vector<int> gpus(machine.gpus.begin(), machine.gpus.begin() + machine.gpus_per_node());
+  std::vector<int> nics;
+  for (int i = 0; i < machine.vertices_per_node; ++i) {
     if (machine.vertex(i).kind == VertexKind::nic) {
-      ends.push_back(i);
+      nics.push_back(i);
     }
   }
+  if (gpus.size() + nics.size() > most_ends) {
+    left_out = "(the first 8 of " + std::to_string(gpus.size()) + " GPUs and of " +
+               std::to_string(nics.size()) + " NICs)\n\n";
+    gpus.resize(std::min(gpus.size(), first_of_many));
+    nics.resize(std::min(nics.size(), first_of_many));
+  }
+  gpus.insert(gpus.end(), nics.begin(), nics.end());
+  return gpus;
+}
+
+} // namespace
+
+std::string topology_matrix(const Machine& machine, const Routes& routes) {
+  std::string left_out;
+  const auto ends = matrix_ends(machine, left_out);
   std::vector<Row> rows{{""}};
   std::set<std::string> kinds;
   for (const int from : ends) {
-    rows.front().push_back(machine.vertex(from).id);
-    Row row{machine.vertex(from).id};
+    rows.front().push_back(short_name(machine.vertex(from)));
+    Row row{short_name(machine.vertex(from))};
     for (const int to : ends) {
       if (from == to) {
         row.emplace_back("X");
@@ -215,7 +243,7 @@ std::string topology_matrix(const Machine& machine, const Routes& routes) {
       const auto path =
           both_gpus
               ? std::optional{routes.between(machine.vertex(from).gpu, machine.vertex(to).gpu)}
-              : find_path(machine, from, to);
+              : routes.wires(from, to);
       const auto kind = path ? way_kind(machine, *path) : "-";
       kinds.insert(kind.starts_with("NV") ? "NV#" : kind);
       row.push_back(kind);
@@ -225,7 +253,7 @@ std::string topology_matrix(const Machine& machine, const Routes& routes) {
   if (machine.nodes > 1) {
     kinds.insert("NET");
   }
-  auto text = in_columns(rows);
+  auto text = left_out + in_columns(rows);
   std::vector<Row> legend{{"X", "itself"}};
   for (const Row& line : {Row{"NV#", "NVLinks all the way, # of them"},
                           Row{"PIX", "at most one PCIe switch"},
@@ -243,23 +271,25 @@ std::string topology_matrix(const Machine& machine, const Routes& routes) {
 }
 
 std::string describe_ways(const Machine& machine, const Routes& routes) {
-  std::vector<Row> rows{{"from", "to", "kind", "latency", "bandwidth", "way"}};
+  constexpr int most_pairwise = 16;
+  std::vector<Row> rows{{"from", "to", "kind", "transport", "latency", "bandwidth", "way"}};
   const auto add = [&](int from, int to) {
     const auto& path = routes.between(from, to);
     rows.push_back({machine.gpu_name(from),
                     machine.gpu_name(to),
                     way_kind(machine, path),
+                    to_string(path.transport),
                     to_text(path.latency),
                     to_text(path.bandwidth),
                     vertices_passed(machine, path)});
   };
   const int per_node = machine.gpus_per_node();
-  for (int from = 0; from < per_node; ++from) {
+  for (int from = 0; from < (per_node > most_pairwise ? 1 : per_node); ++from) {
     for (int to = from + 1; to < per_node; ++to) {
       add(from, to);
     }
   }
-  for (int gpu = 0; machine.nodes > 1 && gpu < per_node; ++gpu) {
+  for (int gpu = 0; machine.nodes > 1 && gpu < std::min(per_node, most_pairwise); ++gpu) {
     add(gpu, per_node + gpu);
   }
   return in_columns(rows);
@@ -277,7 +307,7 @@ std::string describe_ring(const Machine& machine, const Routes& routes) {
   // Nodes are equal, so counts are shown for the first one.
   std::string crossings;
   for (const auto& [direction, count] : socket_crossings(machine, routes, ring)) {
-    if (direction / 2 < machine.links_per_node()) {
+    if (direction / 2 < machine.links_per_node) {
       crossings += (crossings.empty() ? "" : ", ") + machine.direction_name(direction) + " " +
                    std::to_string(count);
     }
@@ -294,8 +324,8 @@ std::string describe_bisection(const Machine& machine, const Routes& routes) {
   if (machine.nodes > 1) {
     return bandwidth + ", between the first " + std::to_string(machine.nodes / 2) + " of " +
            std::to_string(machine.nodes) +
-           " nodes and the others\n(whole nodes against whole nodes: the most that the GPUs of the "
-           "smaller half send to the fabric)\n";
+           " nodes and the others\n(whole nodes against whole nodes, over the switches between "
+           "them)\n";
   }
   return bandwidth + ", between " + gpu_names(machine, cut.one_half, ", ") +
          " and the other GPUs\n(the least maximum flow between two halves of the GPUs, over links "
@@ -304,7 +334,10 @@ std::string describe_bisection(const Machine& machine, const Routes& routes) {
 
 std::string describe_numbers(const Machine& machine) {
   std::set<int> links;
-  for (int i = 0; i < machine.links_per_node(); ++i) {
+  for (int i = 0; i < machine.links_per_node; ++i) {
+    links.insert(i);
+  }
+  for (int i = machine.first_fabric_link(); i < static_cast<int>(machine.links.size()); ++i) {
     links.insert(i);
   }
   std::vector<Row> rows{{"of", "number", "value", "kind", "source"}};
@@ -323,7 +356,7 @@ std::string describe_machine(const Machine& machine) {
   auto text = "Machine " + machine.name + ": " + machine.summary + "\n";
   text += std::to_string(machine.gpu_count()) + " x GPU " + machine.gpu.name + " (" +
           machine.gpu.summary + ") in " + std::to_string(machine.nodes) +
-          (machine.nodes == 1 ? " node\n" : " nodes\n");
+          (machine.nodes == 1 ? " node\n" : " nodes, " + machine.fabric + "\n");
   text += "Layout: " + machine.source + "\n";
   const bool cluster = machine.nodes > 1;
   text += std::string{"\n# Matrix"} + (cluster ? " (first node)" : "") + "\n\n" +
@@ -337,105 +370,6 @@ std::string describe_machine(const Machine& machine) {
   text += "\n# Bisection bandwidth\n\n" + describe_bisection(machine, routes);
   text += "\n# Numbers\n\n" + describe_numbers(machine);
   return text;
-}
-
-namespace {
-
-/// A string of the DOT language; `text` may hold anything a file may name.
-std::string dot_string(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-    }
-    quoted += c;
-  }
-  return quoted + "\"";
-}
-
-} // namespace
-
-std::string machine_dot(const Machine& machine) {
-  const auto shape = [](VertexKind kind) {
-    switch (kind) {
-    case VertexKind::gpu:
-      return "box, style=filled, fillcolor=\"#c8e6c9\"";
-    case VertexKind::nvswitch:
-    case VertexKind::pcie_switch:
-    case VertexKind::network_switch:
-      return "hexagon";
-    case VertexKind::root_port:
-      return "point";
-    case VertexKind::socket:
-      return "box3d";
-    case VertexKind::nic:
-      return "cds";
-    }
-    return "box";
-  };
-  std::string text = "graph " + dot_string(machine.name) + " {\n";
-  const auto add_vertex = [&](const Vertex& vertex, const char* indent) {
-    const auto slash = vertex.id.find('/');
-    const auto label = slash == std::string::npos ? vertex.id : vertex.id.substr(slash + 1);
-    text += std::string{indent} + "\"" + vertex.id + "\" [label=\"" + label +
-            "\", shape=" + shape(vertex.kind) + "];\n";
-  };
-  for (int node = 0; node < machine.nodes; ++node) {
-    text += "  subgraph cluster_" + std::to_string(node) + " {\n    label=\"node" +
-            std::to_string(node) + "\";\n";
-    for (const auto& vertex : machine.vertices) {
-      if (vertex.node == node) {
-        add_vertex(vertex, "    ");
-      }
-    }
-    text += "  }\n";
-  }
-  for (const auto& vertex : machine.vertices) {
-    if (vertex.node < 0) {
-      add_vertex(vertex, "  ");
-    }
-  }
-  for (const auto& link : machine.links) {
-    text += "  \"" + machine.vertex(link.from).id + "\" -- \"" + machine.vertex(link.to).id +
-            "\" [label=" + dot_string(link.type + ", " + to_text(link.bandwidth.value)) + "];\n";
-  }
-  return text + "}\n";
-}
-
-std::string machine_json(const Machine& machine) {
-  nlohmann::json json;
-  json["format_version"] = 1;
-  json["name"] = machine.name;
-  json["summary"] = machine.summary;
-  json["source"] = machine.source;
-  json["gpu"] = machine.gpu.name;
-  json["nodes"] = nlohmann::json::array();
-  for (const auto& vertex : machine.vertices) {
-    nlohmann::json entry{
-        {"id", vertex.id}, {"kind", to_string(vertex.kind)}, {"server", vertex.node}};
-    if (vertex.gpu >= 0) {
-      entry["gpu"] = vertex.gpu;
-    }
-    json["nodes"].push_back(std::move(entry));
-  }
-  json["links"] = nlohmann::json::array();
-  for (const auto& link : machine.links) {
-    json["links"].push_back({{"from", machine.vertex(link.from).id},
-                             {"to", machine.vertex(link.to).id},
-                             {"kind", to_string(link.kind)},
-                             {"type", link.type},
-                             {"physical_links", link.physical_links},
-                             {"bandwidth_bytes_per_s", link.bandwidth.value.value()},
-                             {"latency_s", link.latency.value.value()}});
-  }
-  json["transports"] = nlohmann::json::object();
-  for (const auto& [transport, cost] : machine.transports) {
-    json["transports"][to_string(transport)] = {
-        {"base_s", cost.base.value.value()},
-        {"hop_s", cost.hop.value.value()},
-        {"bandwidth_bytes_per_s", cost.bandwidth.value.value()}};
-  }
-  return json.dump(1) + "\n";
 }
 
 std::vector<std::string> assumed_numbers(const Machine& machine) {

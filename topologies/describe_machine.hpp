@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-/// A machine as text: for people, for Graphviz, as JSON. All of it is a pure function of the
-/// machine, byte for byte. Of a cluster, tables show the first node: the others are equal.
+/// A machine as text for people. All of it is a pure function of the machine, byte for byte. Of a
+/// cluster, tables show the first node: the others are equal.
 namespace decodesim {
 
 /// Kind of a way, in the words of `nvidia-smi topo -m`: NV# (# NVLinks all the way), PIX (at most
@@ -17,11 +17,13 @@ namespace decodesim {
 /// A root port stands for a host bridge.
 [[nodiscard]] std::string way_kind(const Machine& machine, const Path& path);
 
-/// Matrix of way kinds between GPUs and NICs of the first node, with its legend.
+/// Matrix of way kinds between GPUs and NICs of the first node (the first eight of each, when there
+/// are more than forty), with its legend.
 [[nodiscard]] std::string topology_matrix(const Machine& machine, const Routes& routes);
 
-/// The way of each pair of GPUs of the first node, and of one pair of GPUs of two nodes: kind,
-/// latency, bandwidth, vertices passed.
+/// The way of each pair of GPUs of the first node (of its first GPU to each other, when there are
+/// more than sixteen), and of pairs of GPUs of two nodes: kind, transport, latency, bandwidth,
+/// vertices passed.
 [[nodiscard]] std::string describe_ways(const Machine& machine, const Routes& routes);
 
 /// Order of the ring over all GPUs, what its busiest link leaves to it, and how often it crosses
@@ -36,14 +38,6 @@ namespace decodesim {
 
 /// All of the above, under headings.
 [[nodiscard]] std::string describe_machine(const Machine& machine);
-
-/// The graph in the DOT language of Graphviz, one cluster per node.
-[[nodiscard]] std::string machine_dot(const Machine& machine);
-
-/// The graph as JSON: name, gpu, nodes (id, kind, server, gpu), links (from, to, kind, type,
-/// physical_links, bandwidth_bytes_per_s, latency_s) and transports; fields as in
-/// docs/machine-files.md.
-[[nodiscard]] std::string machine_json(const Machine& machine);
 
 /// One line per assumed number that a run on this machine may use: all of the GPU, links on the way
 /// between two GPUs, transports between two GPUs.

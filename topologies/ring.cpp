@@ -100,7 +100,7 @@ private:
   Way way(const Machine& machine, const Path& path, int node) {
     Way one;
     for (const auto direction : path.links) {
-      if (node >= 0 && direction / 2 / machine.links_per_node() != node) {
+      if (node >= 0 && direction / 2 / machine.links_per_node != node) {
         continue;
       }
       const auto [entry, added] = position_.emplace(direction, inverse_bandwidth_.size());

@@ -58,6 +58,17 @@ void describe(const Machine& machine) {
   std::cout << "\n" << describe_numbers(machine);
 }
 
+void describe(const Network& network) {
+  std::cout << "network " << network.name << ": " << network.summary << "\n";
+  row("ports of a leaf switch", network.switch_ports);
+  number_row("bandwidth", network.bandwidth);
+  number_row("latency", network.latency);
+  number_row("switch_latency", network.switch_latency);
+  number_row("transport/base", network.transport.base);
+  number_row("transport/hop", network.transport.hop);
+  number_row("transport/bandwidth", network.transport.bandwidth);
+}
+
 template <class Info> void describe_plugin(const std::string& kind, const Info& info) {
   std::cout << kind << " " << info.name << "\n";
   row("summary", info.summary);
@@ -75,7 +86,7 @@ template <class Info> const Info* find(const std::vector<Info>& all, const std::
 
 std::vector<std::string> all_names() {
   std::vector<std::string> names;
-  for (const auto kind : {DataKind::model, DataKind::machine, DataKind::gpu}) {
+  for (const auto kind : {DataKind::model, DataKind::machine, DataKind::network, DataKind::gpu}) {
     for (const auto& name : data_file_names(kind)) {
       names.push_back(name);
     }
@@ -100,6 +111,8 @@ ExitCode describe_named(const std::string& name) {
     std::cout << model_text(find_model(name, "describe"));
   } else if (!find_data_file(DataKind::machine, name).empty()) {
     describe(find_machine(name, 1, "describe"));
+  } else if (!find_data_file(DataKind::network, name).empty()) {
+    describe(find_network(name, "describe"));
   } else if (!find_data_file(DataKind::gpu, name).empty()) {
     describe(find_gpu(name, "describe"));
   } else if (const auto* strategy = find(strategies, name)) {
@@ -147,7 +160,8 @@ ExitCode describe(const DescribeFlags& flags) {
 
 Command add_describe_command(CLI::App& program) {
   auto* app = program.add_subcommand(
-      "describe", "All numbers of one model, machine, GPU, strategy or schedule, with sources");
+      "describe",
+      "All numbers of one model, machine, network, GPU, strategy or schedule, with sources");
   app->footer("Examples:\n"
               "  decodesim describe llama-3-70b\n"
               "  decodesim describe dgx-a100-80g\n"

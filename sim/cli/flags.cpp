@@ -8,7 +8,6 @@
 #include "sim/scenario/scenario_file.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
-#include "topologies/machine.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -77,6 +76,7 @@ Scenario read(const ScenarioFlags& flags) {
       .machine = flags.machine,
       .nodes =
           flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)} : std::nullopt,
+      .fabric = fabric_from(flags.fabric),
       .model = flags.model};
   Scenario scenario;
   if (flags.file) {
@@ -84,6 +84,7 @@ Scenario read(const ScenarioFlags& flags) {
   }
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
+  scenario.fabric = choice.fabric.value_or(scenario.fabric);
   if (flags.model) {
     scenario.model = *flags.model;
   }
@@ -111,6 +112,12 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.expert_dtype) {
     workload.precision.experts = data_type_named(*flags.expert_dtype, "--expert-dtype");
   }
+  if (workload.precision.experts && !model.moe) {
+    throw InputError::at(origin(flags.expert_dtype, "--expert-dtype", flags.file, "expert_dtype"),
+                         "is " + to_string(*workload.precision.experts) + ", but " + model.name +
+                             " has no experts",
+                         "leave it out");
+  }
   if (flags.kv_cache_dtype) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
   }
@@ -137,7 +144,7 @@ Scenario read(const ScenarioFlags& flags) {
 
 bool LayoutFlags::any_given() const {
   return tp || pp || dp || ep || zero3 || prefetch || strategy || schedule || micro_batches ||
-         stage_layers;
+         virtual_stages || stage_layers;
 }
 
 void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags) {
@@ -209,9 +216,26 @@ void add_machine_flags(CLI::App& app, ScenarioFlags& flags) {
   app.add_option("--machine", flags.machine, "Preset (see `list machines`) or machine file")
       ->type_name("NAME|PATH")
       ->group(machine);
-  app.add_option("--nodes", flags.nodes, "Copies of the machine behind one network switch [1]")
+  add_cluster_flags(app, flags.nodes, flags.fabric);
+}
+
+void add_cluster_flags(CLI::App& app, Flag& nodes, Flag& fabric) {
+  const auto* machine = "Machine";
+  app.add_option("--nodes", nodes, "Copies of the machine, joined by --fabric [1]")
       ->type_name("N")
       ->group(machine);
+  app.add_option(
+         "--fabric",
+         fabric,
+         joined(fabric_names(), ", ") +
+             "; with options \":hdr\" (see `list networks`), \":ports40\" of a leaf switch, "
+             "\":2to1\" oversubscription [single-switch]")
+      ->type_name("NAME[:OPTION]...")
+      ->group(machine);
+}
+
+std::optional<Fabric> fabric_from(const Flag& fabric) {
+  return fabric ? std::optional{parse_fabric(*fabric, "--fabric")} : std::nullopt;
 }
 
 void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
@@ -284,6 +308,11 @@ void add_layout_flags(CLI::App& app, LayoutFlags& flags) {
                  "Parts that each replica's batch is cut into [the schedule's default]")
       ->type_name("N")
       ->group(layout);
+  app.add_option("--virtual-stages",
+                 flags.virtual_stages,
+                 "interleaved: chunks of layers per GPU [the schedule's default]")
+      ->type_name("N")
+      ->group(layout);
   app.add_option(
          "--stage-layers", flags.stage_layers, "Layers of each stage (\"20,20,20,20\") [equal]")
       ->type_name("N,N,...")
@@ -307,8 +336,8 @@ Scenario scenario_from(const ScenarioFlags& flags) {
   if (scenario.machine.empty() && !flags.machine) {
     throw UsageError{"--machine is required"};
   }
-  const auto machine = find_machine(
-      scenario.machine, scenario.nodes, origin(flags.machine, "--machine", flags.file, "machine"));
+  const auto machine =
+      machine_of(scenario, origin(flags.machine, "--machine", flags.file, "machine"));
   check_mapping(scenario.mapping,
                 machine.gpu_count(),
                 origin(flags.mapping, "--mapping", flags.file, "mapping"));
@@ -319,9 +348,7 @@ Scenario scenario_without_machine(const ScenarioFlags& flags) {
   return flags.machine ? scenario_from(flags) : read(flags);
 }
 
-int gpu_count_of(const Scenario& scenario) {
-  return find_machine(scenario.machine, scenario.nodes, "--machine").gpu_count();
-}
+int gpu_count_of(const Scenario& scenario) { return machine_of(scenario, "--machine").gpu_count(); }
 
 Layout layout_from(const LayoutFlags& flags, int gpus) {
   if (flags.zero3 && flags.strategy && *flags.strategy != "zero3") {
@@ -353,13 +380,15 @@ Layout layout_from(const LayoutFlags& flags, int gpus) {
     layout.schedule = pipeline_schedule_named(*flags.schedule, "--schedule").name;
   }
   layout.micro_batches = as_int(flags.micro_batches, "--micro-batches", most_of_a_degree, 0);
+  layout.virtual_stages = as_int(flags.virtual_stages, "--virtual-stages", most_of_a_degree, 0);
   layout.prefetch = flags.prefetch;
   if (flags.stage_layers) {
     layout.stage_layers = parse_stage_layers(*flags.stage_layers, "--stage-layers");
   }
-  const auto* where = layout.prefetch      ? "--prefetch"
-                      : flags.stage_layers ? "--stage-layers"
-                                           : "--tp, --pp, --dp";
+  const auto* where = layout.prefetch        ? "--prefetch"
+                      : flags.stage_layers   ? "--stage-layers"
+                      : flags.virtual_stages ? "--virtual-stages"
+                                             : "--tp, --pp, --dp";
   return settled(std::move(layout), where);
 }
 

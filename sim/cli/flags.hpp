@@ -22,6 +22,7 @@ struct ScenarioFlags {
   Flag model;
   Flag machine;
   Flag nodes;
+  Flag fabric;
   Flag batch_size;
   Flag isl;
   Flag osl;
@@ -51,6 +52,7 @@ struct LayoutFlags {
   Flag strategy;
   Flag schedule;
   Flag micro_batches;
+  Flag virtual_stages;
   Flag stage_layers;
 
   [[nodiscard]] bool any_given() const;
@@ -70,6 +72,12 @@ void add_layout_flags(CLI::App& app, LayoutFlags& flags);
 
 /// Model and workload alone; a machine is optional.
 [[nodiscard]] Scenario scenario_without_machine(const ScenarioFlags& flags);
+
+/// Adds --nodes and --fabric.
+void add_cluster_flags(CLI::App& app, Flag& nodes, Flag& fabric);
+
+/// The fabric of the flag, or none. @throws InputError naming --fabric
+[[nodiscard]] std::optional<Fabric> fabric_from(const Flag& fabric);
 
 /// GPUs of the scenario's machine.
 [[nodiscard]] int gpu_count_of(const Scenario& scenario);

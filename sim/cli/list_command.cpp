@@ -31,7 +31,12 @@ std::vector<Entry> models() {
     std::ostringstream text;
     text << std::fixed << std::setprecision(2) << static_cast<double>(total_parameters(model)) / 1e9
          << "e9 parameters, " << model.layers << " layers, hidden size " << model.hidden_size
-         << ", " << model.heads << " heads, " << model.kv_heads << " KV heads";
+         << ", " << model.heads << " heads, "
+         << (model.latent ? "latent attention" : std::to_string(model.kv_heads) + " KV heads");
+    if (model.moe) {
+      text << ", " << model.moe->experts << " experts, "
+           << static_cast<double>(active_parameters(model)) / 1e9 << "e9 active";
+    }
     entries.push_back({name, text.str()});
   }
   return entries;
@@ -41,6 +46,14 @@ std::vector<Entry> machines() {
   std::vector<Entry> entries;
   for (const auto& name : data_file_names(DataKind::machine)) {
     entries.push_back({name, find_machine(name, 1, name).summary});
+  }
+  return entries;
+}
+
+std::vector<Entry> networks() {
+  std::vector<Entry> entries;
+  for (const auto& name : data_file_names(DataKind::network)) {
+    entries.push_back({name, find_network(name, name).summary});
   }
   return entries;
 }
@@ -93,6 +106,7 @@ struct Listing {
 
 constexpr Listing listings[] = {{"models", models},
                                 {"machines", machines},
+                                {"networks", networks},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
                                 {"schedules", schedules},
@@ -129,7 +143,9 @@ Command add_list_command(CLI::App& program) {
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
   app->add_option(
-         "KIND", *kind, "models, machines, gpus, strategies, schedules, collectives or routings")
+         "KIND",
+         *kind,
+         "models, machines, networks, gpus, strategies, schedules, collectives or routings")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

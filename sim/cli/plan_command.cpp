@@ -38,7 +38,7 @@ struct PathOnMachine {
 };
 
 PathOnMachine path_on_machine(const Plan& plan, const Scenario& scenario, const Layout& layout) {
-  const auto machine = find_machine(scenario.machine, scenario.nodes, "--machine");
+  const auto machine = machine_of(scenario, "--machine");
   const auto mapped = gpu_of_rank(scenario.mapping, layout, machine.gpu_count(), "--mapping");
   const SimulationOptions options{.collectives = scenario.collectives,
                                   .ring_order = scenario.ring_order};

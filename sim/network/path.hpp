@@ -10,9 +10,10 @@ namespace decodesim {
 /// down, 2 x link + 1 for the other way.
 using LinkDirection = int;
 
-/// What carries a path end to end: the slowest kind of link on it.
+/// What carries a path end to end: the slowest kind of link on it. `host_memory` is a copy staged
+/// there, since the two ends have no peer-to-peer access.
 /// Enumerators are the names used in files.
-enum class Transport { nvlink, pcie, network };
+enum class Transport { nvlink, pcie, host_memory, network };
 
 /// The way from one GPU to another: directed links in order, with repetition never.
 struct Path {

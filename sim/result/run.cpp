@@ -152,7 +152,7 @@ struct Loaded {
 
 Loaded load(const Scenario& scenario) {
   Loaded loaded{.model = find_model(scenario.model, "model"),
-                .machine = find_machine(scenario.machine, scenario.nodes, "machine")};
+                .machine = machine_of(scenario, "machine")};
   check_mapping(scenario.mapping, loaded.machine.gpu_count(), "mapping");
   return loaded;
 }

@@ -76,7 +76,9 @@ std::vector<std::string> scenario_lines(const Report& report) {
     settings += "; " + expert_settings(work.experts);
   }
   return {scenario.model + " on " + scenario.machine +
-              (scenario.nodes > 1 ? ", " + plural(scenario.nodes, "node") : ""),
+              (scenario.nodes > 1 ? ", " + plural(scenario.nodes, "node") : "") +
+              (scenario.nodes > 1 && scenario.fabric != Fabric{} ? ", " + to_string(scenario.fabric)
+                                                                 : ""),
           "batch " + std::to_string(work.batch_size) + ", " + std::to_string(work.input_tokens) +
               " tokens in, " + std::to_string(work.output_tokens) + " out; " +
               to_string(work.precision.weights) + " weights, " +

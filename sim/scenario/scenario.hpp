@@ -3,6 +3,7 @@
 #include "sim/engine/simulate.hpp"
 #include "sim/plan/workload.hpp"
 #include "strategies/layout.hpp"
+#include "topologies/machine.hpp"
 
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ struct Scenario {
   std::string model;   ///< preset name, config.json or its folder
   std::string machine; ///< preset name or machine file
   int nodes = 1;
+  Fabric fabric; ///< between the nodes
   Workload workload;
   std::vector<Layout> layouts; ///< one for `run`, several for `compare`
   /// "tp,pp,dp" in any order, innermost first, or GPU indices "0,4,1,5"
@@ -23,5 +25,10 @@ struct Scenario {
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
 };
+
+/// The machine of a scenario. @throws InputError as find_machine, naming `where`
+[[nodiscard]] inline Machine machine_of(const Scenario& scenario, const std::string& where) {
+  return find_machine(scenario.machine, scenario.nodes, where, scenario.fabric);
+}
 
 } // namespace decodesim

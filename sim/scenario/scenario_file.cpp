@@ -7,7 +7,6 @@
 #include "sim/scenario/scenario_json.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
-#include "topologies/machine.hpp"
 
 #include <optional>
 #include <set>
@@ -43,6 +42,7 @@ Layout read_layout_object(const JsonReader& object) {
                      "ep",
                      "schedule",
                      "micro_batches",
+                     "virtual_stages",
                      "prefetch",
                      "stage_layers"});
   Layout layout;
@@ -64,6 +64,9 @@ Layout read_layout_object(const JsonReader& object) {
   }
   if (const auto prefetch = object.find("prefetch")) {
     layout.prefetch = prefetch->as_bool();
+  }
+  if (const auto chunks = object.find("virtual_stages")) {
+    layout.virtual_stages = static_cast<int>(chunks->as_integer(0, most_of_a_degree));
   }
   if (const auto layers = object.find("stage_layers")) {
     layout.stage_layers = read_stage_layers(*layers);
@@ -103,7 +106,7 @@ std::vector<Layout> read_layouts(const JsonReader& list, const Scenario& scenari
     if (element.is_string()) {
       const auto spec = element.as_string();
       if (!gpus && leaves_a_degree_open(spec, element.where())) {
-        gpus = find_machine(scenario.machine, scenario.nodes, list.where()).gpu_count();
+        gpus = machine_of(scenario, list.where()).gpu_count();
       }
       layouts.push_back(parse_layout_spec(spec, gpus.value_or(1), element.where()));
     } else if (element.is_object()) {
@@ -191,6 +194,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "model",
                    "machine",
                    "nodes",
+                   "fabric",
                    "batch_size",
                    "isl",
                    "osl",
@@ -216,8 +220,12 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   scenario.machine = absolute_unless_preset(file.at("machine").as_string(), false, folder);
   scenario.nodes = read_int(file, "nodes", scenario.nodes, most_nodes);
   scenario.model = choice.model.value_or(scenario.model);
+  if (const auto fabric = file.find("fabric")) {
+    scenario.fabric = parse_fabric(fabric->as_string(), fabric->where());
+  }
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
+  scenario.fabric = choice.fabric.value_or(scenario.fabric);
 
   auto& workload = scenario.workload;
   workload.batch_size = read_int(file, "batch_size", workload.batch_size, most_sequences);

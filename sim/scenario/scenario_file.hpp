@@ -25,6 +25,7 @@ inline constexpr std::int64_t most_seed = 9'007'199'254'740'991; // exact in eve
 struct MachineChoice {
   std::optional<std::string> machine;
   std::optional<int> nodes;
+  std::optional<Fabric> fabric = {};
   std::optional<std::string> model = {};
 };
 

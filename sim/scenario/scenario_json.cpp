@@ -20,6 +20,7 @@ nlohmann::ordered_json layout_to_json(const Layout& layout) {
   json["ep"] = layout.ep;
   json["schedule"] = layout.schedule;
   json["micro_batches"] = layout.micro_batches;
+  json["virtual_stages"] = layout.virtual_stages;
   json["prefetch"] = layout.prefetch;
   json["stage_layers"] = layout.stage_layers;
   return json;
@@ -31,6 +32,7 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["model"] = scenario.model;
   json["machine"] = scenario.machine;
   json["nodes"] = scenario.nodes;
+  json["fabric"] = to_string(scenario.fabric);
   json["batch_size"] = workload.batch_size;
   json["isl"] = workload.input_tokens;
   json["osl"] = workload.output_tokens;

@@ -127,7 +127,7 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused("list modles",
                  3,
                  "list: kind \"modles\" is unknown; did you mean \"models\"? known: models, "
-                 "machines, gpus, strategies, schedules, collectives, routings");
+                 "machines, networks, gpus, strategies, schedules, collectives, routings");
   for (const auto* arguments :
        {"run --model lama-3-8b --machine dgx-a100-80g", "describe lama-3-8b"}) {
     const auto ended = decodesim_with(arguments);
@@ -153,6 +153,12 @@ TEST(BadInput, NamesFileAndPointer) {
   EXPECT_EQ(decodesim_with("run " + file).code, 3);
   expect_refused(
       "run /no/such/file.json", 3, "/no/such/file.json: cannot be read; give a file that exists");
+}
+
+TEST(BadInput, NamesATypeOfExpertsForAModelWithoutAny) {
+  expect_refused("run" + small + "--expert-dtype fp8",
+                 3,
+                 "--expert-dtype: is fp8, but llama-3-8b has no experts; leave it out");
 }
 
 TEST(BadInput, FindsAnUnwritableOutputFirst) {
@@ -465,7 +471,7 @@ TEST(Lists, NameWhatOthersTake) {
 
 TEST(Describe, KnowsEveryNameThatIsListed) {
   for (const std::string kind :
-       {"models", "machines", "gpus", "strategies", "schedules", "collectives"}) {
+       {"models", "machines", "networks", "gpus", "strategies", "schedules", "collectives"}) {
     std::istringstream list{decodesim_with("list " + kind).out};
     int names = 0;
     for (std::string line; std::getline(list, line); ++names) {
@@ -496,11 +502,12 @@ TEST(Describe, SaysWhatTheFileOfAModelStores) {
 TEST(Describe, GivesTheWeightsOfAParameterCountAlone) {
   const auto text = decodesim_with("describe --params 1.8e12");
   EXPECT_EQ(text.code, 0);
-  EXPECT_NE(text.out.find("   8   419   210   108\n"), std::string::npos) << text.out;
+  EXPECT_TRUE(text.out.starts_with("weights of 1.8e+12 parameters, GiB per GPU\n")) << text.out;
+  EXPECT_NE(text.out.find("   8   419   210    108\n"), std::string::npos) << text.out;
   const auto csv = decodesim_with("describe --params 1.8e12 --format csv").out;
   EXPECT_TRUE(csv.starts_with("parameters,dtype,gpus,weights_bytes_per_gpu\n")) << csv;
-  EXPECT_NE(csv.find("\n1.8e+12,fp16,8,450000000000.0\n"), std::string::npos) << csv;
-  EXPECT_NE(csv.find("\n1.8e+12,int4,8,116015625000.0\n"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n1800000000000.0,fp16,8,450000000000.0\n"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n1800000000000.0,int4,8,116015625000.0\n"), std::string::npos) << csv;
   const auto table = json::parse(decodesim_with("describe --params 1.8e12 --format json").out);
   EXPECT_EQ(table.at("parameters"), 1.8e12);
   EXPECT_EQ(table.at("weights").at(0).at("weights_bytes_per_gpu"), 3.6e12);
@@ -518,6 +525,76 @@ TEST(Describe, NeedsANameOrAParameterCount) {
   EXPECT_EQ(decodesim_with("describe").code, 2);
   EXPECT_EQ(decodesim_with("describe llama-3-8b --params 5").code, 2);
   EXPECT_EQ(decodesim_with("describe llama-3-8b --format json").code, 2);
+}
+
+TEST(Machines, EachRunsTheSmallestExample) {
+  std::istringstream list{decodesim_with("list machines").out};
+  int machines = 0;
+  for (std::string line; std::getline(list, line); ++machines) {
+    const auto name = line.substr(0, line.find(' '));
+    const auto ended =
+        decodesim_with("run --model " DECODESIM_SOURCE "/tests/data/models/gpt2 --machine " + name +
+                       " --tp 2 --isl 8 --osl 2 --format json");
+    EXPECT_EQ(ended.code, 0) << name << ": " << ended.err;
+    const auto result = json::parse(ended.out).at("results").at(0);
+    EXPECT_EQ(result.at("status"), "ok") << name;
+    EXPECT_GT(result.at("tpot_s").get<double>(), 0.0) << name;
+  }
+  EXPECT_GE(machines, 14);
+}
+
+TEST(Fabric, IsAFlagAndAKeyOfScenarios) {
+  const TemporaryFolder folder;
+  const auto file = (folder / "scenario.json").string();
+  const std::string two_nodes =
+      "run --model llama-3-8b --machine dgx-a100-80g --nodes 2 --tp 8 --pp 2 --osl 2 --isl 8 ";
+  const auto with_flag = two_nodes + "--fabric rail-optimized:2to1:hdr ";
+  std::ofstream{file} << decodesim_with(with_flag + "--dump-scenario").out;
+  const auto dumped = decodesim_with(with_flag + "--format json");
+  EXPECT_EQ(dumped.code, 0) << dumped.err;
+  EXPECT_EQ(json::parse(dumped.out).at("scenario").at("fabric"), "rail-optimized:hdr:2to1");
+  // The file means the same; a flag overrides it.
+  EXPECT_EQ(decodesim_with("run " + file + " --format json").out, dumped.out);
+  const auto slow = decodesim_with("run " + file + " --fabric single-switch:eth10 --format json");
+  EXPECT_GT(json::parse(slow.out).at("results").at(0).at("tpot_s").get<double>(),
+            json::parse(dumped.out).at("results").at(0).at("tpot_s").get<double>());
+  EXPECT_NE(decodesim_with(two_nodes + "--fabric fat-tree:ndr").out.find("2 nodes, fat-tree:ndr"),
+            std::string::npos);
+  expect_refused(
+      two_nodes + "--fabric fat-tree:wide",
+      3,
+      "--fabric: network \"wide\" is unknown; known: edr, eth10, eth100, eth25, hdr, ndr, "
+      "roce100, roce200, roce400");
+}
+
+TEST(Topology, ImportsWhatNvidiaSmiPrints) {
+  const TemporaryFolder folder;
+  const auto file = (folder / "m.json").string();
+  const std::string pastes = DECODESIM_SOURCE "/tests/data/topo/";
+  const auto made =
+      decodesim_with("topology --import " + pastes +
+                     "dgx-h100.txt --gpu h100-sxm5-80g --format json --output " + file);
+  EXPECT_EQ(made.code, 0) << made.err;
+  const auto text = read_text(file);
+  EXPECT_EQ(json::parse(text).at("nodes").at(0).at("kind"), "gpu");
+  EXPECT_TRUE(json::parse(text).at("links").is_array());
+  // It loads as a machine file, and is shown like any other.
+  const auto shown = decodesim_with("topology " + file);
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("Machine dgx-h100: imported: 8 x h100-sxm5-80g, 8 NICs, 2 sockets\n"),
+            std::string::npos)
+      << shown.out;
+  EXPECT_EQ(decodesim_with("topology --import " + pastes + "dgx-h100.txt --gpu h100-sxm5-80g").out,
+            shown.out);
+  EXPECT_EQ(decodesim_with("topology " + file + " --nodes 4 --fabric rail-optimized").code, 0);
+  expect_refused("topology --import " + pastes + "bad-garbled.txt --gpu rtx4090-24g",
+                 3,
+                 pastes +
+                     "bad-garbled.txt: line 4: has \"N0DE\" where GPU2 meets GPU0; X, NV#, PIX, "
+                     "PXB, PHB, NODE or SYS is expected");
+  EXPECT_EQ(decodesim_with("topology --import " + pastes + "dgx-h100.txt").code, 2);
+  EXPECT_EQ(decodesim_with("topology dgx-h100 --gpu h100-sxm5-80g").code, 2);
+  EXPECT_EQ(decodesim_with("topology").code, 2);
 }
 
 TEST(Topology, ShowsAMachineAndChecksAFile) {

@@ -86,7 +86,7 @@ def sources(root):
 
 
 def hardware_numbers(root):
-    counts = {"format_version", "physical_links"}
+    counts = {"format_version", "physical_links", "switch_ports"}
     needed = ("value", "unit", "kind", "source")
     kinds = {"datasheet", "measured", "published", "assumed"}
 
@@ -107,9 +107,9 @@ def hardware_numbers(root):
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{pointer} is a bare number"
 
-    found = list(files(root, ".json", folders=["topologies/machines", "sim/device/gpus"]))
+    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus"]))
     if not found:
-        yield "no machine and GPU files found"
+        yield "no machine, network and GPU files found"
     for path, name in found:
         for problem in walk(json.loads(path.read_text()), ""):
             yield f"{name}: {problem}"

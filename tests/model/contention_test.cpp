@@ -107,6 +107,98 @@ TEST(SharedLinks, GiveAFlowTheSmallestOfItsShares) {
   }
 }
 
+/// The same without peer-to-peer access between GPUs of the server, and with host memory.
+MachineSketch staging_server(double memory_gbytes_per_s) {
+  auto sketch = pcie_server(20, 20, 0);
+  sketch.peer_to_peer = "none";
+  sketch.vertices.emplace_back("memory0", "host_memory");
+  sketch.links.push_back({"socket0", "memory0", "memory", memory_gbytes_per_s, 0});
+  return sketch;
+}
+
+// Staged, 1 MB from gpu4 to gpu5 goes at the 40 GB/s of their root ports: 25 us. Beside a second
+// copy, between other GPUs over other root ports (20 GB/s of its switches: 50 us alone), both share
+// the 20 GB/s of the memory: 100 us.
+TEST(HostMemory, IsSharedByAllThatIsStaged) {
+  EXPECT_SAME(message_ends(staging_server(1000).machine(), {{4, 5, 1e6}})[0], 25 * us);
+  const auto narrow = staging_server(20).machine();
+  EXPECT_SAME(message_ends(narrow, {{4, 5, 1e6}})[0], 50 * us);
+  for (const double end : message_ends(narrow, {{4, 5, 1e6}, {0, 2, 1e6}})) {
+    EXPECT_SAME(end, 100 * us);
+  }
+}
+
+// Between GPUs of one switch a direct copy is 25 us (40 GB/s), whatever else the uplink does.
+// Staged it crosses the uplink of 20 GB/s up and down: 50 us; copies both ways use each direction
+// twice: 100 us.
+TEST(HostMemory, CostsBothHopsOfItsRootPort) {
+  const auto machine = staging_server(1000).machine();
+  EXPECT_SAME(message_ends(machine, {{0, 1, 1e6}})[0], 50 * us);
+  for (const double end : message_ends(machine, {{0, 1, 1e6}, {1, 0, 1e6}})) {
+    EXPECT_SAME(end, 100 * us);
+  }
+  auto direct = staging_server(1000);
+  direct.peer_to_peer = "same_switch";
+  for (const double end : message_ends(direct.machine(), {{0, 1, 1e6}, {1, 0, 1e6}})) {
+    EXPECT_SAME(end, 25 * us);
+  }
+}
+
+// Two sockets, a link of 10 GB/s between them: what is staged from the one to the other crosses it
+// once, 1 MB in 100 us; two such copies share it.
+TEST(HostMemory, OfTheOtherSocketIsBehindTheirLink) {
+  MachineSketch sketch;
+  sketch.vertices = {{"gpu0", "gpu"},
+                     {"gpu1", "gpu"},
+                     {"gpu2", "gpu"},
+                     {"gpu3", "gpu"},
+                     {"socket0", "socket"},
+                     {"socket1", "socket"},
+                     {"memory0", "host_memory"},
+                     {"memory1", "host_memory"}};
+  sketch.links = {{"gpu0", "socket0", "pcie", 40, 0},
+                  {"gpu1", "socket0", "pcie", 40, 0},
+                  {"gpu2", "socket1", "pcie", 40, 0},
+                  {"gpu3", "socket1", "pcie", 40, 0},
+                  {"socket0", "socket1", "upi", 10, 0},
+                  {"socket0", "memory0", "memory", 100, 0},
+                  {"socket1", "memory1", "memory", 100, 0}};
+  sketch.peer_to_peer = "same_switch";
+  const auto machine = sketch.machine();
+  EXPECT_SAME(message_ends(machine, {{0, 2, 1e6}})[0], 100 * us);
+  EXPECT_SAME(message_ends(machine, {{0, 1, 1e6}})[0], 25 * us);
+  for (const double end : message_ends(machine, {{0, 2, 1e6}, {1, 3, 1e6}})) {
+    EXPECT_SAME(end, 200 * us);
+  }
+}
+
+// Leaves of 2 ports for NICs, oversubscribed 2 to 1: two nodes of one 10 GB/s NIC each share 10
+// GB/s to the spine. 1 MB from node to node: 100 us. From both nodes of a leaf to the other leaf:
+// 200 us.
+TEST(FatTree, SharesItsUplinks) {
+  MachineSketch sketch;
+  sketch.vertices = {{"gpu0", "gpu"}, {"nic0", "nic"}, {"switch0", "pcie_switch"}};
+  sketch.links = {{"gpu0", "switch0", "pcie", 100, 0}, {"nic0", "switch0", "pcie", 100, 0}};
+  sketch.nodes = 4;
+  sketch.fabric = "fat-tree:eth10:ports3:2to1";
+  sketch.network_gbytes_per_s = 1; // of the network named above instead: 1.25 GB/s
+  auto machine = sketch.machine();
+  for (auto& link : machine.links) {
+    link.latency.value = Seconds{};
+    if (link.kind == LinkKind::network) {
+      link.bandwidth.value = link.bandwidth.value * 8.0;
+    }
+  }
+  machine.transports[Transport::network] = {
+      .bandwidth = {BytesPerSecond{1e12}, SourceKind::assumed, "no limit"}};
+  for (const double end : message_ends(machine, {{0, 1, 1e6}, {2, 3, 1e6}})) {
+    EXPECT_SAME(end, 100 * us);
+  }
+  for (const double end : message_ends(machine, {{0, 2, 1e6}, {1, 3, 1e6}})) {
+    EXPECT_SAME(end, 200 * us);
+  }
+}
+
 // 1 MB each way at 10 GB/s: 100 us, as one alone.
 TEST(FullDuplexLink, DoesNotDisturbTheOtherDirection) {
   const auto machine = two_gpus(10, 2).machine();

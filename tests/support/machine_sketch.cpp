@@ -48,7 +48,8 @@ Machine MachineSketch::machine() const {
                          {"name", "sketch"},
                          {"summary", "made up for a test"},
                          {"source", "made up for a test"},
-                         {"gpu", "a100-sxm4-80g"}}; // any: it is replaced below
+                         {"gpu", "a100-sxm4-80g"}, // any: it is replaced below
+                         {"peer_to_peer", peer_to_peer}};
   for (const auto& [id, kind] : vertices) {
     file["nodes"].push_back({{"id", id}, {"kind", kind}});
   }
@@ -60,7 +61,7 @@ Machine MachineSketch::machine() const {
                                 {"latency", sourced(link.latency_us, "us")}};
     file["links"].push_back({{"from", link.from}, {"to", link.to}, {"type", type}});
   }
-  for (const auto* transport : {"nvlink", "pcie", "network"}) {
+  for (const auto* transport : {"nvlink", "pcie", "host_memory", "network"}) {
     file["transports"][transport] = {{"base", sourced(costs.base_us, "us")},
                                      {"hop", sourced(costs.hop_us, "us")},
                                      {"bandwidth", sourced(costs.gbytes_per_s, "GB/s")}};
@@ -76,7 +77,7 @@ Machine MachineSketch::machine() const {
       std::filesystem::temp_directory_path() /
       ("decodesim-test-" + std::to_string(::getpid()) + "-" + std::to_string(number++) + ".json");
   std::ofstream{path} << file.dump(2);
-  auto loaded = load_machine(path, nodes);
+  auto loaded = load_machine(path, nodes, parse_fabric(fabric, "test"));
   std::filesystem::remove(path);
   loaded.gpu = gpu;
   return loaded;

@@ -31,8 +31,10 @@ struct MachineSketch {
   std::vector<Link> links;
   Costs costs; ///< of every transport
   Gpu gpu = round_gpu();
+  std::string peer_to_peer = "everywhere"; ///< as in machine files
   int nodes = 1;
-  double network_gbytes_per_s = 0; ///< of each NIC to the fabric; 0 = no network
+  std::string fabric = "single-switch"; ///< as in flags
+  double network_gbytes_per_s = 0;      ///< of each NIC to the fabric; 0 = no network
   double network_latency_us = 0;
 
   /// Goes through a machine file in the temporary folder.

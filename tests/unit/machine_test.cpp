@@ -4,12 +4,15 @@
 #include "tests/unit/small_machine.hpp"
 #include "topologies/bisection.hpp"
 #include "topologies/describe_machine.hpp"
+#include "topologies/draw_machine.hpp"
 #include "topologies/machine.hpp"
+#include "topologies/machine_graph_text.hpp"
 #include "topologies/routes.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 namespace decodesim {
 namespace {
@@ -28,10 +31,15 @@ int count(const Machine& machine, VertexKind kind) {
 
 // ------------------------------------------------------------------------------------- presets
 
+bool has_nics(const std::string& name) { return count(preset(name), VertexKind::nic) > 0; }
+
 class MachinePreset : public testing::TestWithParam<std::string> {};
 
 TEST_P(MachinePreset, IsConnectedAndSourced) {
   for (const int nodes : {1, 2}) {
+    if (nodes > 1 && !has_nics(GetParam())) {
+      continue;
+    }
     const auto machine = preset(GetParam(), nodes);
     EXPECT_EQ(machine.name, GetParam());
     EXPECT_FALSE(machine.summary.empty());
@@ -60,11 +68,23 @@ TEST_P(MachinePreset, IsConnectedAndSourced) {
 }
 
 TEST_P(MachinePreset, MovesNoMoreThanItsLinksDo) {
-  const auto machine = preset(GetParam(), 2);
+  const auto machine = preset(GetParam(), has_nics(GetParam()) ? 2 : 1);
   const Routes routes{machine};
-  for (const int to : {1, machine.gpus_per_node()}) {
+  for (int to = 1; to < machine.gpu_count(); ++to) {
     const auto& path = routes.between(0, to);
-    EXPECT_LE(machine.transports.at(path.transport).bandwidth.value, path.bandwidth);
+    auto most = path.bandwidth;
+    if (path.transport == Transport::nvlink) {
+      most = BytesPerSecond{};
+      for (const auto& link : machine.links) {
+        if (link.kind == LinkKind::nvlink &&
+            (link.from == machine.gpus[0] || link.to == machine.gpus[0])) {
+          most += link.bandwidth.value;
+        }
+      }
+    } else if (path.transport == Transport::host_memory) {
+      most = 63.0_GBps; // the link between sockets is for all GPUs: the way bounds, not the cap
+    }
+    EXPECT_LE(machine.transports.at(path.transport).bandwidth.value, most) << to;
   }
 }
 
@@ -77,13 +97,21 @@ INSTANTIATE_TEST_SUITE_P(All,
                            return name;
                          });
 
-TEST(MachinePresets, AreTheSixThatAreDocumented) {
-  const std::vector<std::string> expected{"dgx-a100-40g",
+TEST(MachinePresets, AreThoseThatAreDocumented) {
+  const std::vector<std::string> expected{"a100-nvlink-pairs",
+                                          "dgx-a100-40g",
                                           "dgx-a100-80g",
+                                          "dgx-b200",
                                           "dgx-h100",
                                           "dgx-h200",
+                                          "dgx1-v100",
+                                          "gb200-nvl72",
+                                          "h200-nvl-pairs",
+                                          "h200-nvl-pcie",
+                                          "l40s-pcie-8",
                                           "pcie-1s-a100-80g",
-                                          "pcie-2s-a100-40g"};
+                                          "pcie-2s-a100-40g",
+                                          "rtx4090-pcie-8"};
   EXPECT_EQ(data_file_names(DataKind::machine), expected);
 }
 
@@ -96,8 +124,8 @@ TEST(DgxA100, HasThePartsOfItsUserGuide) {
   EXPECT_EQ(count(machine, VertexKind::socket), 2);
   EXPECT_EQ(count(machine, VertexKind::nic), 8);
   // 8 GPUs on NVSwitch, 8 GPUs and 8 NICs on PCIe switches, 4 uplinks, 4 root ports, 1 between
-  // the sockets.
-  EXPECT_EQ(machine.links.size(), 8u + 16u + 4u + 4u + 1u);
+  // the sockets, 2 to their memory.
+  EXPECT_EQ(machine.links.size(), 8u + 16u + 4u + 4u + 1u + 2u);
   // 12 NVLinks of 25 GB/s.
   EXPECT_EQ(machine.links.front().physical_links, 12);
   EXPECT_EQ(machine.links.front().bandwidth.value, 300.0_GBps);
@@ -145,8 +173,8 @@ TEST(Cluster, IsEqualNodesBehindOneSwitch) {
   EXPECT_EQ(cluster.vertices.size(), 2 * server.vertices.size() + 1);
   // Each node has its links and one from each of 8 NICs to the fabric.
   EXPECT_EQ(cluster.links.size(), 2 * (server.links.size() + 8));
-  EXPECT_EQ(cluster.vertex(cluster.fabric()).id, "fabric");
-  EXPECT_EQ(cluster.vertex(cluster.fabric()).node, -1);
+  EXPECT_EQ(cluster.vertices.back().id, "fabric");
+  EXPECT_EQ(cluster.vertices.back().node, -1);
   EXPECT_EQ(cluster.gpu_name(0), "node0/gpu0");
   EXPECT_EQ(cluster.gpu_name(15), "node1/gpu7");
   const auto& last = cluster.vertex(cluster.gpus[15]);
@@ -193,21 +221,24 @@ TEST(MachineFile, SuggestsTheNearestPreset) {
   const InputFile unused{""};
   EXPECT_EQ(unused.message_of([] { (void)preset("dgx-h10"); }),
             "--machine: machine \"dgx-h10\" is unknown; did you mean \"dgx-h100\"? known: "
-            "dgx-a100-40g, dgx-a100-80g, dgx-h100, dgx-h200, pcie-1s-a100-80g, pcie-2s-a100-40g");
+            "a100-nvlink-pairs, dgx-a100-40g, dgx-a100-80g, dgx-b200, dgx-h100, dgx-h200, "
+            "dgx1-v100, gb200-nvl72, h200-nvl-pairs, h200-nvl-pcie, l40s-pcie-8, "
+            "pcie-1s-a100-80g, pcie-2s-a100-40g, rtx4090-pcie-8");
 }
 
 TEST(MachineFile, RefusesUnknownKeys) {
   EXPECT_EQ(message_after("\"link_types\"", "\"linktypes\""),
             "m.json: /: key \"linktypes\" is unknown; did you mean \"link_types\"? known: "
             "format_version, name, summary, source, gpu, nodes, link_types, links, transports, "
-            "network_link, in_switch_reduction");
+            "peer_to_peer, network_link, in_switch_reduction");
 }
 
 TEST(MachineFile, NamesAnUnknownGpu) {
   EXPECT_EQ(message_after("\"a100-pcie-40g\"", "\"a100-pcie-4g\""),
             "m.json: /gpu: GPU \"a100-pcie-4g\" is unknown; did you mean \"a100-pcie-40g\"? known: "
-            "a100-pcie-40g, a100-pcie-80g, a100-sxm4-40g, a100-sxm4-80g, h100-sxm5-80g, "
-            "h200-sxm5-141g");
+            "a100-pcie-40g, a100-pcie-80g, a100-sxm4-40g, a100-sxm4-80g, b200-sxm, gb200-186g, "
+            "h100-pcie-80g, h100-sxm5-80g, h200-nvl-141g, h200-sxm5-141g, l40s-48g, rtx4090-24g, "
+            "v100-sxm2-16g, v100-sxm2-32g");
 }
 
 TEST(MachineFile, RequiresTheSourceOfItsLayout) {
@@ -218,7 +249,7 @@ TEST(MachineFile, RequiresTheSourceOfItsLayout) {
 TEST(MachineFile, RefusesAnUnknownVertexKind) {
   EXPECT_EQ(message_after("\"pcie_switch\"", "\"switch\""),
             "m.json: /nodes/1/kind: kind \"switch\" is unknown; did you mean \"nvswitch\"? known: "
-            "gpu, nvswitch, pcie_switch, root_port, socket, nic, network_switch");
+            "gpu, nvswitch, pcie_switch, root_port, socket, host_memory, nic, network_switch");
 }
 
 TEST(MachineFile, RefusesAnIdGivenTwice) {
@@ -285,13 +316,16 @@ TEST(MachineFile, RefusesASecondPcieLinkOfANic) {
 TEST(MachineFile, NamesThePairThatIsNotJoined) {
   EXPECT_EQ(message_after("{\"from\": [\"gpu0\", \"gpu1\"]", "{\"from\": \"gpu0\""),
             "m.json: /links: leave no way from gpu0 to gpu1; join all GPUs; traffic does not pass "
-            "through other GPUs or NICs");
+            "through other GPUs or NICs, and with peer_to_peer same_switch what passes more is "
+            "staged in a host_memory");
 }
 
 TEST(MachineFile, NamesTheGpuThatReachesNoNic) {
   EXPECT_EQ(
       message_after(",\n    {\"from\": \"nic0\", \"to\": \"switch\", \"type\": \"pcie\"}", "", 2),
-      "m.json: /links: leave no way from node0/gpu0 to node1/gpu0; every GPU needs a way to a NIC");
+      "m.json: /links: leave no way from node0/gpu0 to node1/gpu0; every GPU needs a way to a NIC; "
+      "traffic does not pass through other GPUs or NICs, and with peer_to_peer same_switch what "
+      "passes more is staged in a host_memory");
 }
 
 TEST(MachineFile, RefusesALinkFromNothing) {
@@ -312,7 +346,26 @@ TEST(MachineFile, RequiresTheTransportOfEveryWay) {
 TEST(MachineFile, RefusesAnUnknownTransport) {
   EXPECT_EQ(message_after("\"network\": {", "\"netwrk\": {"),
             "m.json: /transports: key \"netwrk\" is unknown; did you mean \"network\"? known: "
-            "nvlink, pcie, network");
+            "nvlink, pcie, host_memory, network");
+}
+
+TEST(MachineFile, RefusesASecondLinkOfAHostMemory) {
+  const auto text = changed(
+      changed(changed(small_machine,
+                      "{\"id\": \"nic0\", \"kind\": \"nic\"}",
+                      "{\"id\": \"nic0\", \"kind\": \"nic\"}, {\"id\": [\"cpu0\", \"cpu1\"], "
+                      "\"kind\": \"socket\"}, {\"id\": \"ram\", \"kind\": \"host_memory\"}"),
+              "\"link_types\": {",
+              R"("link_types": {"ddr": {"kind": "memory",
+        "bandwidth": {"value": 100, "unit": "GB/s", "kind": "assumed", "source": "round"},
+        "latency": {"value": 0, "unit": "us", "kind": "assumed", "source": "round"}},)"),
+      "\"links\": [",
+      "\"links\": [{\"from\": [\"cpu0\", \"cpu1\"], \"to\": \"ram\", \"type\": \"ddr\"},");
+  const InputFile file{text, "m.json"};
+  EXPECT_EQ(
+      file.message_of([&] { (void)load_machine(file.path()); }),
+      "m.json: /links/0/from/1: joins host memory \"ram\" by a second link; a host memory has "
+      "one");
 }
 
 TEST(MachineFile, RequiresANetworkLinkOfItsKindForACluster) {
@@ -325,9 +378,9 @@ TEST(MachineFile, RequiresANetworkLinkOfItsKindForACluster) {
 TEST(MachineFile, RefusesNodesOutOfRange) {
   // 100,000 GPUs at most, two a node.
   EXPECT_EQ(message_for_nodes(0),
-            "m.json: 0 nodes are asked for; from 1 to 50000 are possible (100000 GPUs)");
+            "m.json: /: 0 nodes are asked for; from 1 to 50000 are possible (100000 GPUs)");
   EXPECT_EQ(message_for_nodes(50001),
-            "m.json: 50001 nodes are asked for; from 1 to 50000 are possible (100000 GPUs)");
+            "m.json: /: 50001 nodes are asked for; from 1 to 50000 are possible (100000 GPUs)");
 }
 
 TEST(MachineFile, WithANetworkOfItsOwnIsOneMachine) {
@@ -368,10 +421,31 @@ TEST(Bisection, OfADgxIsFourGpusOfNvlink) {
   EXPECT_DOUBLE_EQ(bisection_GBps(preset("dgx-h100")), 1800.0);
 }
 
+TEST(Bisection, OfEveryPresetIsPinned) {
+  const std::map<std::string, double> expected{
+      {"a100-nvlink-pairs", 10}, // between the sockets
+      {"dgx-a100-40g", 4 * 300}, // four GPUs' NVLinks
+      {"dgx-a100-80g", 4 * 300},
+      {"dgx-b200", 4 * 900},
+      {"dgx-h100", 4 * 450},
+      {"dgx-h200", 4 * 450},
+      {"dgx1-v100", 6 * 25 + 6}, // 0-4 and 1-5 doubly, 2-6, 3-7; other pairs go between the sockets
+      {"gb200-nvl72", 36 * 900},
+      {"h200-nvl-pairs", 16},
+      {"h200-nvl-pcie", 16},
+      {"l40s-pcie-8", 10},
+      {"pcie-1s-a100-80g", 31.5}, // the uplink of a switch
+      {"pcie-2s-a100-40g", 10},
+      {"rtx4090-pcie-8", 16}};
+  for (const auto& name : data_file_names(DataKind::machine)) {
+    EXPECT_DOUBLE_EQ(bisection_GBps(preset(name)), expected.at(name)) << name;
+  }
+}
+
 TEST(Bisection, OfTwoSocketsIsTheLinkBetweenThem) {
   const auto machine = preset("pcie-2s-a100-40g");
   const auto cut = find_bisection(machine, Routes{machine});
-  EXPECT_DOUBLE_EQ(cut.bandwidth.value(), 8e9);
+  EXPECT_DOUBLE_EQ(cut.bandwidth.value(), 10e9);
   EXPECT_EQ(cut.one_half, (std::vector<int>{0, 1, 2, 3}));
 }
 
@@ -479,10 +553,10 @@ TEST(Description, NamesRingCrossingsAndBisection) {
   const auto text = describe_machine(preset("pcie-2s-a100-40g"));
   EXPECT_NE(text.find("crossings between sockets: socket0->socket1 1, socket1->socket0 1\n"),
             std::string::npos);
-  EXPECT_NE(text.find("8 GB/s per direction, between gpu0, gpu1, gpu2, gpu3 and the other GPUs\n"),
+  EXPECT_NE(text.find("10 GB/s per direction, between gpu0, gpu1, gpu2, gpu3 and the other GPUs\n"),
             std::string::npos);
-  EXPECT_NE(text.find("gpu0  gpu7  SYS   960 ns   8 GB/s     gpu0 > switch0 > root0 > socket0 > "
-                      "socket1 > root3 > switch3 > gpu7\n"),
+  EXPECT_NE(text.find("gpu0  gpu7  SYS   host_memory  1.14 us  10 GB/s    gpu0 > switch0 > root0 > "
+                      "socket0 > socket1 > memory1 > socket1 > root3 > switch3 > gpu7\n"),
             std::string::npos);
 }
 
@@ -491,6 +565,32 @@ TEST(Description, OfAClusterStaysReadable) {
   EXPECT_LT(text.size(), 30'000u);
   EXPECT_NE(text.find("42 TB/s per direction, between the first 210 of 420 nodes"),
             std::string::npos);
+}
+
+TEST(Markdown, DrawsTwinsInOneBoxAndOneOfManyParts) {
+  const auto dgx = machine_mermaid(preset("dgx-a100-80g"));
+  EXPECT_TRUE(dgx.starts_with("flowchart TB\n  v0[\"gpu0, gpu1\"]:::gpu\n")) << dgx;
+  EXPECT_NE(dgx.find("  v0 == NV12 === v8\n"), std::string::npos);
+  EXPECT_EQ(dgx.find("v1["), std::string::npos);
+  const auto rack = machine_mermaid(preset("gb200-nvl72"));
+  EXPECT_EQ(rack,
+            "flowchart TB\n"
+            "  subgraph part [\"one of 36 alike\"]\n"
+            "    v0[\"gpu0, gpu1\"]:::gpu\n"
+            "    v73[[\"grace0\"]]\n"
+            "    v109>\"nic0, nic1\"]\n"
+            "  end\n"
+            "  v72{{\"nvswitch\"}}\n"
+            "  v0 == NV18 === v72\n"
+            "  v73 == C2C === v0\n"
+            "  v73 --- v109\n"
+            "  classDef gpu fill:#c8e6c9,stroke:#2e7d32,color:#000\n");
+}
+
+TEST(Markdown, DrawsDirectNvlinksApart) {
+  const auto text = machine_markdown(preset("a100-nvlink-pairs"));
+  EXPECT_NE(text.find("```mermaid\nflowchart LR\n  gpu0 == NV12 === gpu1\n"), std::string::npos)
+      << text;
 }
 
 TEST(Dot, NamesVerticesAndLinks) {
@@ -525,14 +625,14 @@ TEST(MachineJson, GivesTheResolvedGraph) {
 TEST(AssumedNumbers, AreThoseThatARunMayUse) {
   const auto lines = assumed_numbers(preset("pcie-2s-a100-40g"));
   EXPECT_TRUE(lines.front().starts_with(
-      "machine pcie-2s-a100-40g: link_types/upi/bandwidth = 8 GB/s (effective for GPU traffic"))
+      "machine pcie-2s-a100-40g: link_types/upi/latency = 300 ns (crossing to the other socket"))
       << lines.front();
   EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
     return line.starts_with("gpu a100-pcie-40g: memory_reserve = 1.611 GB (");
   }));
   // GPUs of one DGX do not use its network, so nothing of it is listed.
   for (const auto& line : assumed_numbers(preset("dgx-a100-80g"))) {
-    EXPECT_EQ(line.find("hdr200"), std::string::npos) << line;
+    EXPECT_EQ(line.find("link_types/hdr"), std::string::npos) << line;
     EXPECT_EQ(line.find("transports/network"), std::string::npos) << line;
   }
 }

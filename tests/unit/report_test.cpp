@@ -44,7 +44,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
   scenario.layouts = {Layout{.tp = 2, .pp = 2, .schedule = "1f1b", .stage_layers = {17, 15}}};
   EXPECT_EQ(
       scenario_to_json(scenario).dump(),
-      R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"batch_size":8,)"
+      R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
       R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16",)"
       R"("routing":"uniform","seed":0,"expert_placement":"contiguous","replicated_experts":0,)"
       R"("moe_exchange":"all-to-all","mapping":"tp,pp,dp",)"

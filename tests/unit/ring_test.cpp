@@ -38,8 +38,8 @@ TEST(Ring, OfTwoSocketsCrossesOnceEachWay) {
   EXPECT_EQ(ring, first_gpus(8));
   EXPECT_EQ(crossings(machine, routes, ring),
             (std::map<std::string, int>{{"socket0->socket1", 1}, {"socket1->socket0", 1}}));
-  // The link between the sockets, once, at 8 GB/s.
-  EXPECT_DOUBLE_EQ(ring_seconds_per_byte(machine, routes, ring), 1 / 8e9);
+  // The link between the sockets, once, at 10 GB/s.
+  EXPECT_DOUBLE_EQ(ring_seconds_per_byte(machine, routes, ring), 1 / 10e9);
 }
 
 TEST(Ring, ThatAlternatesSocketsSharesTheirLink) {
@@ -48,7 +48,7 @@ TEST(Ring, ThatAlternatesSocketsSharesTheirLink) {
   const std::vector<int> alternating{0, 4, 1, 5, 2, 6, 3, 7};
   EXPECT_EQ(crossings(machine, routes, alternating),
             (std::map<std::string, int>{{"socket0->socket1", 4}, {"socket1->socket0", 4}}));
-  EXPECT_DOUBLE_EQ(ring_seconds_per_byte(machine, routes, alternating), 4 / 8e9);
+  EXPECT_DOUBLE_EQ(ring_seconds_per_byte(machine, routes, alternating), 4 / 10e9);
 }
 
 TEST(Ring, CrossesACutAnEvenNumberOfTimes) {
@@ -145,6 +145,45 @@ TEST(Ring, OfAnOpenChainCrossesTheSocketsOnce) {
   EXPECT_EQ(crossings(machine, routes, ring),
             (std::map<std::string, int>{{"node0/socket0->node0/socket1", 1},
                                         {"node1/socket0->node1/socket1", 1}}));
+}
+
+class TwoSockets : public testing::TestWithParam<const char*> {};
+
+TEST_P(TwoSockets, AreCrossedOnceEachWay) {
+  const auto machine = preset(GetParam());
+  const Routes routes{machine};
+  const auto ring = find_ring(machine, routes, {0, 4, 1, 5, 2, 6, 3, 7});
+  EXPECT_EQ(crossings(machine, routes, ring),
+            (std::map<std::string, int>{{"socket0->socket1", 1}, {"socket1->socket0", 1}}));
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         TwoSockets,
+                         testing::Values("a100-nvlink-pairs",
+                                         "h200-nvl-pairs",
+                                         "h200-nvl-pcie",
+                                         "l40s-pcie-8",
+                                         "pcie-2s-a100-40g",
+                                         "rtx4090-pcie-8"),
+                         [](const auto& one) {
+                           std::string name = one.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Ring, OfAHybridCubeMeshIsAllDoubleNvlinks) {
+  // The eight double links of a DGX-1 are a Hamiltonian ring: 0 3 2 1 5 6 7 4.
+  const auto machine = preset("dgx1-v100");
+  const Routes routes{machine};
+  const auto ring = find_ring(machine, routes, first_gpus(8));
+  EXPECT_EQ(ring, (std::vector<int>{0, 3, 2, 1, 5, 6, 7, 4}));
+  for (std::size_t i = 0; i < ring.size(); ++i) {
+    const auto& path = routes.between(ring[i], ring[(i + 1) % ring.size()]);
+    EXPECT_EQ(path.transport, Transport::nvlink);
+    ASSERT_EQ(path.links.size(), 1u);
+    EXPECT_EQ(machine.link(path.links[0]).physical_links, 2);
+  }
+  EXPECT_DOUBLE_EQ(ring_seconds_per_byte(machine, routes, ring), 1 / 50e9);
 }
 
 TEST(Ring, OfThousandsOfGpusIsFoundAtOnce) {

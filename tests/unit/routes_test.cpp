@@ -3,6 +3,7 @@
 #include "topologies/routes.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <set>
 
@@ -43,23 +44,26 @@ TEST(Routes, BetweenSocketsCrossTheirLink) {
                                       "switch0->root0",
                                       "root0->socket0",
                                       "socket0->socket1",
+                                      "socket1->memory1",
+                                      "memory1->socket1",
                                       "socket1->root3",
                                       "root3->switch3",
                                       "switch3->gpu7"}));
-  // Six PCIe crossings of 0.11 us and one of 0.3 us between the sockets.
-  EXPECT_NEAR(path.latency.value(), 0.96e-6, 1e-15);
-  EXPECT_EQ(path.bandwidth, 8.0_GBps);
+  // Six PCIe crossings of 0.11 us, one of 0.3 us between the sockets, two of 0.09 us to memory.
+  EXPECT_NEAR(path.latency.value(), 1.14e-6, 1e-15);
+  EXPECT_EQ(path.bandwidth, 10.0_GBps);
+  EXPECT_EQ(path.transport, Transport::host_memory);
 }
 
 TEST(Routes, GoBackTheWayTheyCame) {
-  const auto machine = preset("pcie-2s-a100-40g");
+  const auto machine = preset("dgx-a100-80g", 2);
   const Routes routes{machine};
-  auto back = routes.between(7, 0).links;
+  auto back = routes.between(15, 2).links;
   std::reverse(back.begin(), back.end());
   for (auto& direction : back) {
     direction ^= 1;
   }
-  EXPECT_EQ(back, routes.between(0, 7).links);
+  EXPECT_EQ(back, routes.between(2, 15).links);
 }
 
 TEST(Routes, PreferNvlinkToPcie) {
@@ -102,7 +106,7 @@ TEST(Routes, GiveEachGpuOfADgxANicOfItsOwn) {
     std::set<LinkDirection> exits;
     for (int gpu = 0; gpu < 8; ++gpu) {
       for (const auto direction : routes.between(gpu, 8 + gpu).links) {
-        if (machine.head(direction) == machine.fabric()) {
+        if (machine.vertex(machine.head(direction)).id == "fabric") {
           exits.insert(direction);
         }
       }
@@ -114,8 +118,10 @@ TEST(Routes, GiveEachGpuOfADgxANicOfItsOwn) {
 TEST(Routes, UseTheNicOfTheOwnSocket) {
   const auto machine = preset("pcie-2s-a100-40g", 2);
   const Routes routes{machine};
-  EXPECT_EQ(names(machine, routes.between(5, 8))[4], "node0/nic1->fabric");
-  EXPECT_EQ(names(machine, routes.between(5, 8))[5], "fabric->node1/nic0");
+  // A NIC on the socket is out of peer-to-peer reach: five links to its memory and back.
+  EXPECT_EQ(names(machine, routes.between(5, 8))[3], "node0/socket1->node0/memory1");
+  EXPECT_EQ(names(machine, routes.between(5, 8))[6], "node0/nic1->fabric");
+  EXPECT_EQ(names(machine, routes.between(5, 8))[7], "fabric->node1/nic0");
 }
 
 TEST(Routes, DoNotPassThroughAGpu) {
@@ -164,12 +170,113 @@ TEST(Routes, OfEqualWaysTakeTheLowerVertex) {
 
 TEST(Routes, FindAWayToANic) {
   const auto machine = preset("dgx-a100-80g");
-  const auto nic = machine.gpus.back() + 12; // after nvswitch, 4 switches, 4 root ports, 2 sockets
+  // After nvswitch, 4 switches, 4 root ports, 2 sockets, 2 memories.
+  const auto nic = machine.gpus.back() + 14;
   ASSERT_EQ(machine.vertex(nic).id, "nic0");
-  const auto path = find_path(machine, machine.gpus[1], nic);
+  const Routes routes{machine};
+  const auto path = routes.wires(machine.gpus[1], nic);
   ASSERT_TRUE(path);
   EXPECT_EQ(names(machine, *path), (std::vector<std::string>{"gpu1->switch0", "switch0->nic0"}));
-  EXPECT_FALSE(find_path(machine, nic, nic));
+  EXPECT_FALSE(routes.wires(nic, nic));
+}
+
+// ------------------------------------------------------------------------------ peer-to-peer
+// access
+
+/// Two pairs of GPUs, each pair on a switch of its own root port of one socket; round numbers.
+Machine two_root_ports(const std::string& peer_to_peer) {
+  nlohmann::json number = {
+      {"value", 10}, {"unit", "GB/s"}, {"kind", "assumed"}, {"source", "round"}};
+  nlohmann::json time = {{"value", 1}, {"unit", "us"}, {"kind", "assumed"}, {"source", "round"}};
+  const auto type = [&](const char* kind, double gbytes_per_s) {
+    auto bandwidth = number;
+    bandwidth["value"] = gbytes_per_s;
+    return nlohmann::json{{"kind", kind}, {"bandwidth", bandwidth}, {"latency", time}};
+  };
+  const nlohmann::json cost = {{"base", time}, {"hop", time}, {"bandwidth", number}};
+  const nlohmann::json file = {
+      {"format_version", 1},
+      {"name", "two-root-ports"},
+      {"summary", "made up for a test"},
+      {"source", "made up for a test"},
+      {"gpu", "a100-pcie-40g"},
+      {"peer_to_peer", peer_to_peer},
+      {"nodes",
+       {{{"id", {"gpu0", "gpu1", "gpu2"}}, {"kind", "gpu"}},
+        {{"id", "switch0"}, {"kind", "pcie_switch"}},
+        {{"id", {"root0", "root1"}}, {"kind", "root_port"}},
+        {{"id", "socket0"}, {"kind", "socket"}},
+        {{"id", "memory0"}, {"kind", "host_memory"}}}},
+      {"link_types", {{"pcie", type("pcie", 10)}, {"ram", type("memory", 15)}}},
+      {"links",
+       {{{"from", {"gpu0", "gpu1"}}, {"to", "switch0"}, {"type", "pcie"}},
+        {{"from", "switch0"}, {"to", "root0"}, {"type", "pcie"}},
+        {{"from", "gpu2"}, {"to", "root1"}, {"type", "pcie"}},
+        {{"from", {"root0", "root1"}}, {"to", "socket0"}, {"type", "pcie"}},
+        {{"from", "socket0"}, {"to", "memory0"}, {"type", "ram"}}}},
+      {"transports", {{"pcie", cost}, {"host_memory", cost}}}};
+  return parse_machine(JsonReader::parse(file.dump(), "m.json"), "");
+}
+
+TEST(PeerToPeer, ReachesTheSameSwitchByDefault) {
+  const auto machine = two_root_ports("same_switch");
+  EXPECT_EQ(preset("pcie-2s-a100-40g").peer_to_peer, PeerToPeer::same_switch);
+  const Routes routes{machine};
+  EXPECT_EQ(names(machine, routes.between(0, 1)),
+            (std::vector<std::string>{"gpu0->switch0", "switch0->gpu1"}));
+  EXPECT_EQ(routes.between(0, 1).transport, Transport::pcie);
+  const auto& staged = routes.between(0, 2);
+  EXPECT_EQ(names(machine, staged),
+            (std::vector<std::string>{"gpu0->switch0",
+                                      "switch0->root0",
+                                      "root0->socket0",
+                                      "socket0->memory0",
+                                      "memory0->socket0",
+                                      "socket0->root1",
+                                      "root1->gpu2"}));
+  EXPECT_EQ(staged.transport, Transport::host_memory);
+  EXPECT_NEAR(staged.latency.value(), 7e-6, 1e-15);
+}
+
+TEST(PeerToPeer, ReachesAsFarAsItIsSaid) {
+  const auto direct = two_root_ports("same_socket");
+  EXPECT_EQ(
+      names(direct, Routes{direct}.between(0, 2)),
+      (std::vector<std::string>{
+          "gpu0->switch0", "switch0->root0", "root0->socket0", "socket0->root1", "root1->gpu2"}));
+  EXPECT_EQ(Routes{direct}.between(0, 2).transport, Transport::pcie);
+  const auto one_port = two_root_ports("same_root_port");
+  EXPECT_EQ(Routes{one_port}.between(0, 2).transport, Transport::host_memory);
+  const auto everywhere = two_root_ports("everywhere");
+  EXPECT_EQ(Routes{everywhere}.between(0, 2).transport, Transport::pcie);
+}
+
+TEST(PeerToPeer, OfConsumerCardsReachesNothing) {
+  // Both legs of a copy between GPUs of one switch cross its uplink and the root port.
+  const auto machine = two_root_ports("none");
+  EXPECT_EQ(names(machine, Routes{machine}.between(0, 1)),
+            (std::vector<std::string>{"gpu0->switch0",
+                                      "switch0->root0",
+                                      "root0->socket0",
+                                      "socket0->memory0",
+                                      "memory0->socket0",
+                                      "socket0->root0",
+                                      "root0->switch0",
+                                      "switch0->gpu1"}));
+}
+
+TEST(PeerToPeer, IsOneOfFive) {
+  const InputFile unused{""};
+  EXPECT_EQ(unused.message_of([] { (void)two_root_ports("same_sockets"); }),
+            "m.json: /peer_to_peer: peer-to-peer access \"same_sockets\" is unknown; did you mean "
+            "\"same_socket\"? known: none, same_switch, same_root_port, same_socket, everywhere");
+}
+
+TEST(PeerToPeer, StagesInTheMemoryOfTheReceiver) {
+  const auto machine = preset("rtx4090-pcie-8");
+  const Routes routes{machine};
+  EXPECT_EQ(names(machine, routes.between(0, 4))[4], "memory1->socket1");
+  EXPECT_EQ(names(machine, routes.between(4, 0))[4], "memory0->socket0");
 }
 
 TEST(Routes, RefuseOneAndTheSameGpu) {

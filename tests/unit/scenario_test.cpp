@@ -58,7 +58,8 @@ TEST(ScenarioFile, TakesTheTypesOfTheModelUnlessItNamesItsOwn) {
 }
 
 TEST(ScenarioFile, IsWrittenWithTheTypeOfExperts) {
-  const auto scenario = parse(R"({"model": "gpt-oss-120b", "machine": "dgx-a100-80g"})");
+  const auto scenario =
+      parse(R"({"model": "gpt-oss-120b", "machine": "dgx-a100-80g", "layouts": ["tp8"]})");
   const auto json = scenario_to_json(scenario);
   EXPECT_EQ(json.at("dtype"), "bf16");
   EXPECT_EQ(json.at("expert_dtype"), "mxfp4");
