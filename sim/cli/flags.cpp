@@ -133,6 +133,10 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.ring_order) {
     scenario.ring_order = ring_order_named(*flags.ring_order, "--ring-order");
   }
+  if (flags.fold) {
+    scenario.fold = folding_named(*flags.fold, "--fold");
+  }
+  scenario.every_token = scenario.every_token || flags.every_token;
   if (flags.mapping) {
     scenario.mapping = *flags.mapping;
   }
@@ -270,6 +274,16 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
                  "searched: the best ring found on the machine; ranks: in the order of the ranks "
                  "[searched]")
       ->type_name("searched|ranks")
+      ->group(simulation);
+  app.add_option("--fold",
+                 flags.fold,
+                 "auto: ranks that provably do the same are simulated once, with the same result; "
+                 "none: every rank is simulated [auto]")
+      ->type_name("auto|none")
+      ->group(simulation);
+  app.add_flag("--every-token",
+               flags.every_token,
+               "Simulate every decode step; otherwise long runs interpolate between some of them")
       ->group(simulation);
 }
 

@@ -39,6 +39,8 @@ struct ScenarioFlags {
   Flag fidelity;
   Flag launch;
   Flag ring_order;
+  Flag fold;
+  bool every_token = false;
 };
 
 /// One layout, degree by degree.

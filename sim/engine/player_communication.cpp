@@ -1,65 +1,68 @@
 #include "sim/engine/player.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace sg4 = simgrid::s4u;
 
 namespace decodesim {
 
 template <class TransferOf>
-void Player::meet(Stream& stream, const std::string& axis_name, TransferOf transfer_of) {
-  const auto& axis = plan_.axis(axis_name);
-  const int group = axis.group_of_rank[static_cast<std::size_t>(stream.rank->number)];
-  auto& arrivals = communicators_[{&axis, group}];
+void Player::meet(Stream& stream, std::size_t communicator, TransferOf transfer_of) {
+  auto& arrivals = communicators_[communicator];
   const Arrival mine{.stream = &stream, .at = stream.now, .meanwhile = SpanKind::waiting};
   arrivals.push_back(mine);
   if (stream.rank->overlaps) {
     stream.rank->clock.change(clock(), SpanKind::waiting, +1);
   }
-  if (arrivals.size() < axis.groups[static_cast<std::size_t>(group)].size()) {
+  const auto members = static_cast<std::size_t>(transfers_->communicator_sizes()[communicator]);
+  if (arrivals.size() < members) {
     block(stream);
     return;
   }
   const auto parties = std::exchange(arrivals, {});
-  const double end = transfer(transfer_of(axis, group), parties, stream.part);
+  const double end = transfer(transfer_of(), parties, stream.part);
   for (const auto& party : parties) {
     party.stream->now = end;
     unblock(*party.stream);
   }
 }
 
-void Player::play(Stream& stream, const Collective& collective) {
-  meet(stream, collective.axis, [&](const GroupAxis& axis, int group) -> const PreparedTransfer& {
-    return transfers_->collective(axis, group, collective);
+void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
+  const auto& end_of_rank =
+      (*stream.rank->collectives)[static_cast<std::size_t>(entry.ends.front())];
+  meet(stream, end_of_rank.communicator, [&]() -> const PreparedTransfer& {
+    return *end_of_rank.transfer;
   });
 }
 
-void Player::play(Stream& stream, const Exchange& exchange) {
-  meet(stream, exchange.axis, [&](const GroupAxis& axis, int group) {
-    const auto rows = plan_.rows_exchanged(
-        stream.rank->number, *stream.current->operation, exchange, stream.part, stream.step);
-    return transfers_->exchange(axis, group, rows, exchange.row_bytes);
+void Player::play_exchange(Stream& stream, const IndexedOperation& entry) {
+  const auto& exchange = *as_exchange(*entry.operation);
+  const int rank = stream.rank->number;
+  const auto& end_of_rank =
+      transfers_->exchanges(rank)[static_cast<std::size_t>(entry.ends.front())];
+  meet(stream, end_of_rank.communicator, [&] {
+    const int step = stream.part == Part::body ? step_of(stream) : 0;
+    const auto rows = plan_.rows_exchanged(rank, *entry.operation, exchange, stream.part, step);
+    return transfers_->exchange(end_of_rank.group, rows, exchange.row_bytes);
   });
 }
 
-void Player::play(Stream& stream, const PointToPoint& messages) {
-  stream.messages_open = static_cast<int>(messages.messages.size());
+void Player::play_messages(Stream& stream, const IndexedOperation& entry) {
+  const auto& messages = as_point_to_point(*entry.operation)->messages;
+  stream.messages_open = static_cast<int>(messages.size());
   stream.messages_end = stream.now;
-  const bool alone = messages.messages.size() == 1;
-  for (const auto& message : messages.messages) {
-    const auto& axis = plan_.axis(message.axis);
-    const auto& group = plan_.group(message.axis, stream.rank->number);
-    const int peer = group[static_cast<std::size_t>(message.peer)];
-    const bool sends = message.direction == Message::Direction::send;
-    const int from = sends ? stream.rank->number : peer;
-    const int to = sends ? peer : stream.rank->number;
+  const bool alone = messages.size() == 1;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const bool sends = messages[i].direction == Message::Direction::send;
     const Arrival mine{.stream = &stream,
                        .at = stream.now,
                        .meanwhile = sends ? SpanKind::waiting : SpanKind::bubble};
     if (stream.rank->overlaps) {
       stream.rank->clock.change(clock(), mine.meanwhile, +1);
     }
-    auto& [senders, receivers] = channels_[{&axis, message.channel, from, to}];
+    const auto& end = (*stream.rank->messages)[static_cast<std::size_t>(entry.ends[i])];
+    auto& [senders, receivers, pairs] = channels_[end.channel];
     (sends ? senders : receivers).push_back(mine);
     if (senders.empty() || receivers.empty()) {
       continue;
@@ -69,11 +72,11 @@ void Player::play(Stream& stream, const PointToPoint& messages) {
     senders.pop_front();
     receivers.pop_front();
     if (alone) {
-      run_message(sender, receiver, message.bytes, &stream);
+      run_message(sender, receiver, end, &stream);
     } else {
-      sg4::Actor::create("message", sg4::this_actor::get_host(), [=, this, bytes = message.bytes] {
+      sg4::Actor::create("message", sg4::this_actor::get_host(), [=, this] {
         try {
-          run_message(sender, receiver, bytes, nullptr);
+          run_message(sender, receiver, end, nullptr);
         } catch (const simgrid::ForcefulKillException&) {
           throw;
         } catch (...) {
@@ -90,19 +93,18 @@ void Player::play(Stream& stream, const PointToPoint& messages) {
 
 void Player::run_message(const Arrival& sender,
                          const Arrival& receiver,
-                         Bytes bytes,
+                         const ChannelEnd& channel,
                          const Stream* driver) {
-  const int from = sender.stream->rank->number;
-  const int to = receiver.stream->rank->number;
-  const double end =
-      transfer(transfers_->message(from, to, bytes), {sender, receiver}, sender.stream->part);
+  const double end = transfer(*channel.transfer, {sender, receiver}, sender.stream->part);
   if (options_.record_timeline) {
-    result_.timeline.arrows.push_back({.start_s = std::max(sender.at, receiver.at),
-                                       .end_s = end,
-                                       .from_rank = from,
-                                       .from_stream = sender.stream->id,
-                                       .to_rank = to,
-                                       .to_stream = receiver.stream->id});
+    for (const auto& [from, to] : *channels_[channel.channel].pairs) {
+      result_.timeline.arrows.push_back({.start_s = std::max(sender.at, receiver.at),
+                                         .end_s = end,
+                                         .from_rank = from,
+                                         .from_stream = sender.stream->id,
+                                         .to_rank = to,
+                                         .to_stream = receiver.stream->id});
+    }
   }
   for (auto* stream : {sender.stream, receiver.stream}) {
     stream->messages_end = std::max(stream->messages_end, end);
@@ -116,10 +118,12 @@ void Player::run_message(const Arrival& sender,
 
 void Player::fill_links() {
   std::map<LinkDirection, double> carried;
+  // Steps that are not played move the same bytes.
+  const double steps_per_play = plays_ > 0 ? static_cast<double>(plan_.decode_steps) / plays_ : 1.0;
   for (const auto& use : decode_use_) {
     if (use.links != nullptr) {
       for (const auto link : *use.links) {
-        carried[link] += use.bytes;
+        carried[link] += use.bytes * steps_per_play;
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace decodesim {
@@ -35,6 +36,7 @@ public:
         state.streams[s].id = static_cast<StreamId>(s);
         ready_.push_back(&state.streams[s]);
       }
+      find_ends(rank);
     }
   }
 
@@ -73,23 +75,30 @@ private:
     Seconds clock;
     bool arrived = false; ///< at the collective or messages that it is on
     int messages_open = 0;
-  };
-
-  struct Rank {
-    std::vector<Stream> streams;
-    std::vector<std::vector<Seconds>> records;          ///< [event] instants
-    std::vector<std::pair<Stream*, EventId>> listeners; ///< streams that wait for an event
+    Seconds messages_end;
   };
 
   struct Communicator {
+    const std::vector<int>* members = nullptr;
     std::vector<Stream*> arrived;
   };
 
   using MessageKey = std::tuple<std::string, std::string, int, int>; // axis, channel, from, to
 
   struct Channel {
+    int from = 0;
+    int to = 0;
     std::deque<std::pair<Stream*, Bytes>> sends;
     std::deque<std::pair<Stream*, Bytes>> receives;
+  };
+
+  struct Rank {
+    std::vector<Stream> streams;
+    std::vector<std::vector<Seconds>> records;          ///< [event] instants
+    std::vector<std::pair<Stream*, EventId>> listeners; ///< streams that wait for an event
+    std::vector<Communicator*> communicators;           ///< by ProgramIndex::collectives
+    std::vector<Communicator*> exchange_communicators;  ///< by ProgramIndex::exchanges
+    std::vector<Channel*> channels;                     ///< by ProgramIndex::messages
   };
 
   const Plan& plan_;
@@ -101,6 +110,44 @@ private:
   std::map<std::pair<std::string, int>, Communicator> communicators_;
   std::map<MessageKey, Channel> channels_;
   CriticalPath result_;
+
+  const ProgramIndex& index_of(int rank) const {
+    return indices_[static_cast<std::size_t>(
+        plan_.program_of_rank[static_cast<std::size_t>(rank)])];
+  }
+
+  /// Whom a rank meets in each of its collectives and messages.
+  void find_ends(int rank) {
+    auto& state = ranks_[static_cast<std::size_t>(rank)];
+    const auto communicator_of = [&](const std::string& axis) {
+      const auto& members = plan_.group(axis, rank);
+      auto& communicator = communicators_[{axis, members.front()}];
+      communicator.members = &members;
+      return &communicator;
+    };
+    for (const auto* collective : index_of(rank).collectives) {
+      state.communicators.push_back(communicator_of(collective->axis));
+    }
+    for (const auto* exchange : index_of(rank).exchanges) {
+      state.exchange_communicators.push_back(communicator_of(exchange->axis));
+    }
+    for (const auto* message : index_of(rank).messages) {
+      const auto& members = plan_.group(message->axis, rank);
+      if (message->peer < 0 || message->peer >= static_cast<int>(members.size())) {
+        throw SimulationError{"plan " + plan_.layout + ": rank " + std::to_string(rank) +
+                              " names peer " + std::to_string(message->peer) + " of a group of " +
+                              std::to_string(members.size())};
+      }
+      const int peer = members[static_cast<std::size_t>(message->peer)];
+      const bool sends = message->direction == Message::Direction::send;
+      const int from = sends ? rank : peer;
+      const int to = sends ? peer : rank;
+      auto& channel = channels_[{message->axis, message->channel, from, to}];
+      channel.from = from;
+      channel.to = to;
+      state.channels.push_back(&channel);
+    }
+  }
 
   Rank& rank_of(const Stream& stream) { return ranks_[static_cast<std::size_t>(stream.rank)]; }
 
@@ -122,10 +169,7 @@ private:
 
   /// The operation that a stream is on, or null at its end.
   const IndexedOperation* current(Stream& stream) {
-    const auto& streams =
-        indices_[static_cast<std::size_t>(
-                     plan_.program_of_rank[static_cast<std::size_t>(stream.rank)])]
-            .streams[static_cast<std::size_t>(stream.id)];
+    const auto& streams = index_of(stream.rank).streams[static_cast<std::size_t>(stream.id)];
     for (;;) {
       const auto& operations = streams[static_cast<std::size_t>(stream.part)];
       const bool playable = parts[stream.part] != Part::body || stream.step < steps_;
@@ -158,12 +202,12 @@ private:
         finish(stream, op);
       } else if (const auto* collective = as_collective(op)) {
         stream.arrived = true;
-        arrive(stream, op, *collective, [&](const std::vector<int>& members) {
+        arrive(stream, *entry, *collective, [&](const std::vector<int>& members) {
           return times_.collective(*collective, members);
         });
       } else if (const auto* exchange = as_exchange(op)) {
         stream.arrived = true;
-        arrive(stream, op, *exchange, [&](const std::vector<int>& members) {
+        arrive(stream, *entry, *exchange, [&](const std::vector<int>& members) {
           return times_.exchange(
               *exchange,
               members,
@@ -171,7 +215,7 @@ private:
         });
       } else {
         stream.arrived = true;
-        arrive(stream, *as_point_to_point(op));
+        arrive(stream, *entry, *as_point_to_point(op));
       }
     }
   }
@@ -217,10 +261,12 @@ private:
 
   /// Arrival at work of a whole group, a collective or an exchange.
   template <class Work, class Duration>
-  void arrive(Stream& stream, const Operation& op, const Work& work, Duration duration) {
-    const auto& members = plan_.group(work.axis, stream.rank);
-    const int group = plan_.axis(work.axis).group_of_rank[static_cast<std::size_t>(stream.rank)];
-    auto& communicator = communicators_[{work.axis, group}];
+  void arrive(Stream& stream, const IndexedOperation& entry, const Work& work, Duration duration) {
+    const auto& op = *entry.operation;
+    const auto& rank = rank_of(stream);
+    const auto& ends =
+        std::is_same_v<Work, Exchange> ? rank.exchange_communicators : rank.communicators;
+    auto& communicator = *ends[static_cast<std::size_t>(entry.ends.front())];
     if (!communicator.arrived.empty()) {
       auto& first = *communicator.arrived.front();
       const auto& other = *current(first)->operation;
@@ -239,7 +285,7 @@ private:
       }
     }
     communicator.arrived.push_back(&stream);
-    if (communicator.arrived.size() < members.size()) {
+    if (communicator.arrived.size() < communicator.members->size()) {
       return;
     }
     const auto arrived = std::exchange(communicator.arrived, {});
@@ -247,7 +293,7 @@ private:
     for (const auto* member : arrived) {
       start = std::max(start, member->clock);
     }
-    const auto end = start + duration(members);
+    const auto end = start + duration(*communicator.members);
     for (auto* member : arrived) {
       member->clock = end;
       finish(*member, *current(*member)->operation);
@@ -255,20 +301,13 @@ private:
     }
   }
 
-  void arrive(Stream& stream, const PointToPoint& messages) {
+  void arrive(Stream& stream, const IndexedOperation& entry, const PointToPoint& messages) {
     stream.messages_open = static_cast<int>(messages.messages.size());
-    for (const auto& message : messages.messages) {
-      const auto& members = plan_.group(message.axis, stream.rank);
-      if (message.peer < 0 || message.peer >= static_cast<int>(members.size())) {
-        throw SimulationError{"plan " + plan_.layout + ": rank " + std::to_string(stream.rank) +
-                              " names peer " + std::to_string(message.peer) + " of a group of " +
-                              std::to_string(members.size())};
-      }
-      const int peer = members[static_cast<std::size_t>(message.peer)];
+    stream.messages_end = Seconds{};
+    for (std::size_t i = 0; i < messages.messages.size(); ++i) {
+      const auto& message = messages.messages[i];
+      auto& channel = *rank_of(stream).channels[static_cast<std::size_t>(entry.ends[i])];
       const bool sends = message.direction == Message::Direction::send;
-      const int from = sends ? stream.rank : peer;
-      const int to = sends ? peer : stream.rank;
-      auto& channel = channels_[{message.axis, message.channel, from, to}];
       (sends ? channel.sends : channel.receives).emplace_back(&stream, message.bytes);
       if (channel.sends.empty() || channel.receives.empty()) {
         continue;
@@ -285,7 +324,8 @@ private:
       }
       channel.sends.pop_front();
       channel.receives.pop_front();
-      const auto end = std::max(sender->clock, receiver->clock) + times_.message(from, to, sent);
+      const auto end =
+          std::max(sender->clock, receiver->clock) + times_.message(channel.from, channel.to, sent);
       complete_message(*sender, end);
       complete_message(*receiver, end);
     }
@@ -293,17 +333,13 @@ private:
 
   /// A group of messages is done when its last one is; each starts when both sides have arrived.
   void complete_message(Stream& stream, Seconds end) {
-    auto& group_end = group_ends_[&stream];
-    group_end = std::max(group_end, end);
+    stream.messages_end = std::max(stream.messages_end, end);
     if (--stream.messages_open == 0) {
-      stream.clock = group_end;
-      group_ends_.erase(&stream);
+      stream.clock = stream.messages_end;
       finish(stream, *current(stream)->operation);
       ready_.push_back(&stream);
     }
   }
-
-  std::map<Stream*, Seconds> group_ends_;
 };
 
 } // namespace

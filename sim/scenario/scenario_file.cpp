@@ -167,6 +167,16 @@ RingOrder ring_order_named(const std::string& name, const std::string& where) {
       where, "ring order", name, {to_string(RingOrder::searched), to_string(RingOrder::ranks)});
 }
 
+Folding folding_named(const std::string& name, const std::string& where) {
+  for (const auto folding : {Folding::automatic, Folding::none}) {
+    if (name == to_string(folding)) {
+      return folding;
+    }
+  }
+  throw InputError::unknown_name(
+      where, "folding", name, {to_string(Folding::automatic), to_string(Folding::none)});
+}
+
 std::string
 absolute_unless_preset(const std::string& name_or_path, bool is_model, const fs::path& folder) {
   if (!find_data_file(is_model ? DataKind::model : DataKind::machine, name_or_path).empty()) {
@@ -211,6 +221,8 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "fidelity",
                    "launch",
                    "ring_order",
+                   "fold",
+                   "every_token",
                    "layouts"});
   if (const auto version = file.find("format_version")) {
     (void)version->as_integer(scenario_format_version, scenario_format_version);
@@ -253,6 +265,12 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   }
   if (const auto order = file.find("ring_order")) {
     scenario.ring_order = ring_order_named(order->as_string(), order->where());
+  }
+  if (const auto fold = file.find("fold")) {
+    scenario.fold = folding_named(fold->as_string(), fold->where());
+  }
+  if (const auto every = file.find("every_token")) {
+    scenario.every_token = every->as_bool();
   }
   if (const auto layouts = file.find("layouts")) {
     scenario.layouts = read_layouts(*layouts, scenario);

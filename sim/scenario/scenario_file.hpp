@@ -55,6 +55,7 @@ struct MachineChoice {
 /// @throws InputError naming `where` and the known names
 [[nodiscard]] LaunchMode launch_mode_named(const std::string& name, const std::string& where);
 [[nodiscard]] RingOrder ring_order_named(const std::string& name, const std::string& where);
+[[nodiscard]] Folding folding_named(const std::string& name, const std::string& where);
 
 /// The path of a model or machine that is no preset, absolute; a preset's name as it is. So a
 /// scenario means the same wherever it is stored.

@@ -10,6 +10,8 @@ std::string to_string(RingOrder order) {
   return order == RingOrder::searched ? "searched" : "ranks";
 }
 
+std::string to_string(Folding folding) { return folding == Folding::none ? "none" : "auto"; }
+
 nlohmann::ordered_json layout_to_json(const Layout& layout) {
   nlohmann::ordered_json json;
   json["tag"] = layout.tag();
@@ -51,6 +53,8 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["fidelity"] = to_string(scenario.fidelity);
   json["launch"] = to_string(scenario.launch);
   json["ring_order"] = to_string(scenario.ring_order);
+  json["fold"] = to_string(scenario.fold);
+  json["every_token"] = scenario.every_token;
   json["layouts"] = nlohmann::ordered_json::array();
   for (const Layout& layout : scenario.layouts) {
     json["layouts"].push_back(layout_to_json(layout));
