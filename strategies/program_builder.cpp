@@ -71,10 +71,28 @@ BufferId ProgramBuilder::kv_cache(int layer,
                                   std::int64_t kv_heads,
                                   std::int64_t sequences,
                                   std::int64_t tokens) {
-  std::vector<std::int64_t> shape{2, sequences, tokens, kv_heads, model_.head_size};
+  const std::int64_t window = model_.window(layer);
+  const auto held = window > 0 ? std::min(window, tokens) : tokens;
+  std::vector<std::int64_t> shape{2, sequences, held, kv_heads, model_.head_size};
+  std::vector<std::int64_t> token{2, kv_heads, model_.head_size};
+  if (model_.latent) {
+    shape = {sequences, held, model_.latent->cache_size()};
+    token = {model_.latent->cache_size()};
+  }
+  const auto bytes_per_token = bytes_of(token, precision_.kv_cache);
+  program_.kv_bytes_per_token += bytes_per_token;
+  if (window > 0) {
+    auto& parts = program_.windowed_caches;
+    const auto same = std::find_if(parts.begin(), parts.end(), [window](const WindowedCache& part) {
+      return part.window == window;
+    });
+    if (same == parts.end()) {
+      parts.push_back({.window = window, .bytes_per_token = bytes_per_token});
+    } else {
+      same->bytes_per_token += bytes_per_token;
+    }
+  }
   const auto bytes = bytes_of(shape, precision_.kv_cache);
-  program_.kv_bytes_per_token +=
-      2.0 * static_cast<double>(kv_heads) * model_.head_size * element_bytes(precision_.kv_cache);
   return add_buffer({"L" + std::to_string(layer) + ".kv_cache",
                      BufferKind::kv_cache,
                      std::move(shape),

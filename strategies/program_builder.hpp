@@ -59,7 +59,8 @@ public:
   BufferId weights(const std::string& name, std::vector<std::int64_t> shape, DataType type);
   /// A buffer that several layers' gathered weights use in turn.
   BufferId gather_buffer(const std::string& name, Bytes bytes);
-  /// Key and value cache of one layer for all sequences of the rank, at its longest.
+  /// Key and value cache of one layer for all sequences of the rank, at its longest: the model's
+  /// latent, or a key and a value per KV head, of the layer's window alone if it has one.
   BufferId kv_cache(int layer, std::int64_t kv_heads, std::int64_t sequences, std::int64_t tokens);
   /// An activation; the same name and shape give the same buffer.
   BufferId activation(const std::string& name, std::vector<std::int64_t> shape, DataType type);

@@ -1,5 +1,6 @@
 #include "strategies/tensor_parallel.hpp"
 
+#include "sim/error.hpp"
 #include "strategies/registry.hpp"
 
 namespace decodesim {
@@ -25,6 +26,9 @@ WeightBuffer TensorParallel::weight_buffer(const ProgramBuilder& builder) const 
 }
 
 void TensorParallel::validate(const Model& model, const Layout& layout) const {
+  if (model.moe) {
+    throw LayoutError{model.name + " has experts, which no strategy plans yet"};
+  }
   validate_shards(model, layout.tp);
 }
 
@@ -51,10 +55,18 @@ void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer)
     return;
   }
   const Shard shard{builder.model(), builder.layout().tp};
-  attention_kernels(builder, pass, layer, shard, weight_buffer(builder));
+  const auto weights = weight_buffer(builder);
+  const auto input = attention_kernels(builder, pass, layer, shard, weights);
+  if (builder.model().parallel_block) {
+    parallel_ffn_kernels(builder, pass, layer, shard, weights, input);
+    all_reduce_hidden(builder, pass, "all_reduce.block", layer);
+    return;
+  }
   all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
-  ffn_kernels(builder, pass, layer, shard, weight_buffer(builder));
+  post_norm_kernel(builder, pass, "post_attention_norm", layer, weights);
+  ffn_kernels(builder, pass, layer, shard, weights);
   all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
+  post_norm_kernel(builder, pass, "post_ffn_norm", layer, weights);
 }
 
 void TensorParallel::leave_stage(ProgramBuilder& builder, const Pass& pass) const {

@@ -6,12 +6,13 @@
 namespace decodesim {
 
 /// Tensor parallelism: column-then-row shards, one all-reduce after attention and one after the FFN
-/// of every layer, one after the vocabulary-parallel embedding and one gather of the logits.
+/// of every layer (one after both in a parallel block), one after the vocabulary-parallel embedding
+/// and one gather of the logits.
 ///
 /// With degree 1 it is a whole GPU and communicates nothing.
 /// Bytes of one decode step of b sequences, h = hidden size, L = layers, V = vocabulary, e =
-/// element: (2 L + 1) b h e in all-reduces, b V e (V padded to the degree) in the gather.
-/// Reference: Shoeybi et al., Megatron-LM, arXiv 1909.08053, section 3.
+/// element: (2 L + 1) b h e in all-reduces (L + 1 with parallel blocks), b V e (V padded to the
+/// degree) in the gather. Reference: Shoeybi et al., Megatron-LM, arXiv 1909.08053, section 3.
 class TensorParallel : public LayerStrategy {
 public:
   void validate(const Model& model, const Layout& layout) const override;

@@ -52,7 +52,7 @@ public:
   void layer(ProgramBuilder& builder, const Pass& pass, int layer) const override {
     const auto& stage = builder.stage();
     const int unit = layer - stage.first_layer + (stage.first() ? 1 : 0);
-    gathered(builder, unit, "layer", layer, layer_bytes(builder), [&] {
+    gathered(builder, unit, "layer", layer, layer_bytes(builder, layer), [&] {
       TensorParallel::layer(builder, pass, layer);
     });
   }
@@ -83,8 +83,9 @@ private:
     return Shard{builder.model(), builder.layout().tp};
   }
 
-  static Bytes layer_bytes(const ProgramBuilder& builder) {
-    return weight_bytes(layer_parameters(builder.model(), shard_of(builder)), builder.precision());
+  static Bytes layer_bytes(const ProgramBuilder& builder, int layer) {
+    return weight_bytes(layer_parameters(builder.model(), layer, shard_of(builder)),
+                        builder.precision());
   }
 
   static Bytes embedding_bytes(const ProgramBuilder& builder) {
@@ -116,7 +117,7 @@ private:
       units.emplace_back("embedding", embedding_bytes(builder));
     }
     for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
-      units.emplace_back("L" + std::to_string(layer), layer_bytes(builder));
+      units.emplace_back("L" + std::to_string(layer), layer_bytes(builder, layer));
     }
     if (stage.last()) {
       // A tied table is kept once, with the embedding; it is gathered again for the head.

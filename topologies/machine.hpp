@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,9 @@ struct Machine {
   std::vector<Vertex> vertices;
   std::vector<Link> links;
   std::map<Transport, SourcedTransportCost> transports; ///< every transport between two GPUs
+  /// Share of the NVLink transport's bandwidth that collectives reduced in the NVSwitch reach;
+  /// absent when the switches cannot reduce.
+  std::optional<Sourced<double>> in_switch_reduction;
   MachineGraph graph;
   std::vector<int> gpus; ///< vertex index of each GPU
 

@@ -104,7 +104,8 @@ public:
                       "links",
                       "transports",
                       "peer_to_peer",
-                      "network_link"});
+                      "network_link",
+                      "in_switch_reduction"});
     (void)json_.at("format_version").as_integer(1, 1);
   }
 
@@ -117,6 +118,9 @@ public:
       throw json_.at("source").error("is empty", "name the document that the layout is from");
     }
     machine.gpu = read_gpu();
+    if (const auto reduction = json_.find("in_switch_reduction")) {
+      machine.in_switch_reduction = read_ratio(*reduction);
+    }
     if (const auto level = json_.find("peer_to_peer")) {
       machine.peer_to_peer =
           read_kind<PeerToPeer>("peer-to-peer access", peer_to_peer_names, *level);

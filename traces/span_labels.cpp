@@ -53,7 +53,8 @@ struct AppendWork {
     append(out, "kind", "gemm");
     append(out,
            "shape",
-           "m=" + std::to_string(gemm.m) + " n=" + std::to_string(gemm.n) +
+           (gemm.batch > 1 ? "batch=" + std::to_string(gemm.batch) + " " : "") +
+               "m=" + std::to_string(gemm.m) + " n=" + std::to_string(gemm.n) +
                " k=" + std::to_string(gemm.k));
     append(out, "type", to_string(gemm.weights));
   }
@@ -65,7 +66,8 @@ struct AppendWork {
            "sequences=" + std::to_string(attention.sequences) +
                " query_tokens=" + std::to_string(attention.query_tokens) + " heads=" +
                std::to_string(attention.heads) + " kv_heads=" + std::to_string(attention.kv_heads) +
-               " head_size=" + std::to_string(attention.head_size));
+               " head_size=" + std::to_string(attention.head_size) +
+               (attention.window > 0 ? " window=" + std::to_string(attention.window) : ""));
     append(out, "type", to_string(attention.kv_cache));
   }
 

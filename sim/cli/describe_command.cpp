@@ -1,8 +1,11 @@
 #include "sim/cli/commands.hpp"
+#include "sim/cli/describe_model.hpp"
+#include "sim/cli/output.hpp"
+#include "sim/cli/parameter_table.hpp"
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
-#include "sim/model/model.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/quantity_text.hpp"
 #include "sim/sourced_json.hpp"
 #include "strategies/registry.hpp"
@@ -15,7 +18,7 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <sstream>
+#include <optional>
 
 namespace decodesim {
 
@@ -23,58 +26,6 @@ namespace {
 
 void row(const std::string& name, const std::string& text) {
   std::cout << "  " << std::left << std::setw(20) << name << text << "\n";
-}
-
-void row(const std::string& name, std::int64_t number) { row(name, std::to_string(number)); }
-
-std::string billions(std::int64_t count) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(3) << static_cast<double>(count) / 1e9 << "e9";
-  return text.str();
-}
-
-std::string yes_no(bool value) { return value ? "yes" : "no"; }
-
-std::string position_text(PositionKind kind) {
-  switch (kind) {
-  case PositionKind::rotary:
-    return "rotary";
-  case PositionKind::alibi:
-    return "alibi";
-  case PositionKind::learned:
-    return "learned";
-  }
-  return "?";
-}
-
-void describe(const Model& model) {
-  std::cout << "model " << model.name << "\n";
-  row("source", model.source);
-  row("architecture", model.architecture);
-  row("layers", model.layers);
-  row("hidden size", model.hidden_size);
-  row("heads",
-      std::to_string(model.heads) + ", " + std::to_string(model.kv_heads) + " KV, of size " +
-          std::to_string(model.head_size));
-  row("feed-forward size",
-      std::to_string(model.ffn_size) + (model.gated_ffn ? ", gated (3 matrices)" : ", 2 matrices"));
-  row("vocabulary", model.vocabulary_size);
-  if (model.max_positions > 0) {
-    row("longest context", model.max_positions);
-  }
-  row("norm", model.norm == NormKind::rms_norm ? "RMS norm" : "layer norm");
-  row("positions", position_text(model.position));
-  row("tied embeddings", yes_no(model.tied_embeddings));
-  row("biases",
-      "QKV " + yes_no(model.qkv_bias) + ", attention output " +
-          yes_no(model.attention_output_bias) + ", feed-forward " + yes_no(model.ffn_bias));
-  row("parameters", billions(total_parameters(model)));
-  row("  a layer", billions(layer_parameters(model).total()));
-  row("  embedding", billions(embedding_parameters(model)));
-  row("  LM head",
-      model.tied_embeddings ? "the embedding table" : billions(head_parameters(model)));
-  const auto kv = kv_bytes_per_token_per_layer(model, DataType::bf16) * model.layers;
-  row("KV cache in bf16", std::to_string(static_cast<std::int64_t>(kv.value())) + " B a token");
 }
 
 template <class T> void number_row(const std::string& name, const Sourced<T>& number) {
@@ -109,7 +60,7 @@ void describe(const Machine& machine) {
 
 void describe(const Network& network) {
   std::cout << "network " << network.name << ": " << network.summary << "\n";
-  row("ports of a leaf switch", network.switch_ports);
+  row("ports of a leaf switch", std::to_string(network.switch_ports));
   number_row("bandwidth", network.bandwidth);
   number_row("latency", network.latency);
   number_row("switch_latency", network.switch_latency);
@@ -146,14 +97,18 @@ std::vector<std::string> all_names() {
   for (const auto& info : pipeline_schedules()) {
     names.push_back(info.name);
   }
+  for (const auto& algorithm : collective_algorithms()) {
+    names.push_back(algorithm.name);
+  }
   return names;
 }
 
 ExitCode describe_named(const std::string& name) {
   const auto strategies = layer_strategies();
   const auto schedules = pipeline_schedules();
+  const auto collectives = collective_algorithms();
   if (!find_data_file(DataKind::model, name).empty()) {
-    describe(find_model(name, "describe"));
+    std::cout << model_text(find_model(name, "describe"));
   } else if (!find_data_file(DataKind::machine, name).empty()) {
     describe(find_machine(name, 1, "describe"));
   } else if (!find_data_file(DataKind::network, name).empty()) {
@@ -167,11 +122,37 @@ ExitCode describe_named(const std::string& name) {
                                : "tp (its ranks share each sequence)");
   } else if (const auto* schedule = find(schedules, name)) {
     describe_plugin("schedule", *schedule);
+  } else if (const auto* algorithm = find(collectives, name)) {
+    describe_plugin("collectives", *algorithm);
   } else if (std::filesystem::exists(name)) {
-    describe(find_model(name, "describe"));
+    std::cout << model_text(find_model(name, "describe"));
   } else {
     throw InputError::unknown_name("describe", "name", name, all_names());
   }
+  return ExitCode::success;
+}
+
+const std::vector<std::string> table_formats{"text", "csv", "json"};
+
+struct DescribeFlags {
+  std::optional<std::string> name;
+  std::optional<std::string> parameters;
+  OutputFlags output;
+};
+
+ExitCode describe(const DescribeFlags& flags) {
+  if (flags.name.has_value() == flags.parameters.has_value()) {
+    throw UsageError{flags.name ? "NAME and --params exclude each other"
+                                : "NAME or --params is required"};
+  }
+  if (flags.name) {
+    if (flags.output.format || flags.output.file) {
+      throw UsageError{"--format and --output need --params"};
+    }
+    return describe_named(*flags.name);
+  }
+  const Output output{flags.output, table_formats};
+  output.write(parameter_table(parse_parameters(*flags.parameters, "--params"), output.format()));
   return ExitCode::success;
 }
 
@@ -184,12 +165,20 @@ Command add_describe_command(CLI::App& program) {
   app->footer("Examples:\n"
               "  decodesim describe llama-3-70b\n"
               "  decodesim describe dgx-a100-80g\n"
-              "  decodesim describe ./my-model/config.json");
-  auto name = std::make_shared<std::string>();
-  app->add_option("NAME", *name, "A name that `list` shows, or a model's config.json or folder")
-      ->type_name("")
-      ->required();
-  return {app, [name] { return describe_named(*name); }};
+              "  decodesim describe ./my-model/config.json\n"
+              "  decodesim describe --params 1.8e12");
+  auto flags = std::make_shared<DescribeFlags>();
+  app->add_option(
+         "NAME", flags->name, "A name that `list` shows, or a model's config.json or folder")
+      ->type_name("");
+  app->add_option("--params",
+                  flags->parameters,
+                  "Memory of the weights of so many parameters, by type and number of GPUs: all "
+                  "that is known of a model without a published shape")
+      ->type_name("N")
+      ->group("Model");
+  add_output_flags(*app, flags->output, table_formats, false);
+  return {app, [flags] { return describe(*flags); }};
 }
 
 } // namespace decodesim

@@ -7,6 +7,7 @@
 #include "sim/scenario/scenario_file.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -40,6 +41,7 @@ Scenario read(const ScenarioFlags& flags) {
       .machine = flags.machine,
       .nodes =
           flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)} : std::nullopt,
+      .model = flags.model,
       .fabric = fabric_from(flags.fabric)};
   Scenario scenario;
   if (flags.file) {
@@ -54,6 +56,8 @@ Scenario read(const ScenarioFlags& flags) {
   if (scenario.model.empty() && !flags.model) {
     throw UsageError{"--model is required"};
   }
+  const auto model =
+      find_model(scenario.model, origin(flags.model, "--model", flags.file, "model"));
   auto& workload = scenario.workload;
   workload.batch_size =
       as_int(flags.batch_size, "--batch-size", most_sequences, workload.batch_size);
@@ -63,15 +67,24 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.osl) {
     workload.output_tokens = parse_count(*flags.osl, "--osl", most_output_tokens);
   }
+  if (!flags.file) {
+    workload.precision = stored_precision(model);
+  }
   if (flags.dtype) {
-    workload.precision.weights = data_type_named(*flags.dtype, "--dtype");
+    workload.precision = {.weights = data_type_named(*flags.dtype, "--dtype")};
     workload.precision.kv_cache = workload.precision.activations();
+  }
+  if (flags.expert_dtype) {
+    workload.precision.experts = data_type_named(*flags.expert_dtype, "--expert-dtype");
   }
   if (flags.kv_cache_dtype) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
   }
   if (flags.collectives) {
-    scenario.collectives = collective_algorithm_named(*flags.collectives, "--collectives");
+    scenario.collectives = collective_algorithm_named(*flags.collectives, "--collectives").name;
+  }
+  if (flags.fidelity) {
+    scenario.fidelity = fidelity_named(*flags.fidelity, "--fidelity");
   }
   if (flags.launch) {
     scenario.launch = launch_mode_named(*flags.launch, "--launch");
@@ -82,7 +95,6 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.mapping) {
     scenario.mapping = *flags.mapping;
   }
-  (void)find_model(scenario.model, origin(flags.model, "--model", flags.file, "model"));
   return scenario;
 }
 
@@ -100,7 +112,13 @@ void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags) {
       ->group(model);
   app.add_option("--dtype",
                  flags.dtype,
-                 "Type of the weights: " + joined(data_type_names(), ", ") + " [bf16]")
+                 "Type of the weights: " + joined(data_type_names(), ", ") +
+                     " [that of the model's file, else bf16]")
+      ->type_name("TYPE")
+      ->group(model);
+  app.add_option("--expert-dtype",
+                 flags.expert_dtype,
+                 "Type of the weights of experts [--dtype, else that of the model's file]")
       ->type_name("TYPE")
       ->group(model);
   app.add_option(
@@ -151,6 +169,10 @@ std::optional<Fabric> fabric_from(const Flag& fabric) {
 
 void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
   const auto* simulation = "Simulation";
+  std::vector<std::string> collective_names;
+  for (const auto& algorithm : collective_algorithms()) {
+    collective_names.push_back(algorithm.name);
+  }
   app.add_option("--mapping",
                  flags.mapping,
                  "Ranks to GPUs: the axes from the innermost, or one GPU index per rank "
@@ -159,9 +181,13 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
       ->group(simulation);
   app.add_option("--collectives",
                  flags.collectives,
-                 "How collectives move data: " + joined(collective_algorithm_names(), ", ") +
-                     " [ring]")
+                 "How collectives move data: " + joined(collective_names, ", ") + " [ring]")
       ->type_name("NAME")
+      ->group(simulation);
+  app.add_option("--fidelity",
+                 flags.fidelity,
+                 "flow: a collective is one fluid flow; step: every chunk is a message [flow]")
+      ->type_name("flow|step")
       ->group(simulation);
   app.add_option("--launch",
                  flags.launch,

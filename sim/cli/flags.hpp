@@ -27,9 +27,11 @@ struct ScenarioFlags {
   Flag isl;
   Flag osl;
   Flag dtype;
+  Flag expert_dtype;
   Flag kv_cache_dtype;
   Flag mapping;
   Flag collectives;
+  Flag fidelity;
   Flag launch;
   Flag ring_order;
 };

@@ -2,7 +2,7 @@
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
-#include "sim/model/model.hpp"
+#include "sim/model/parameters.hpp"
 #include "strategies/registry.hpp"
 #include "topologies/machine.hpp"
 
@@ -76,6 +76,14 @@ std::vector<Entry> schedules() {
   return entries;
 }
 
+std::vector<Entry> collectives() {
+  std::vector<Entry> entries;
+  for (const auto& algorithm : collective_algorithms()) {
+    entries.push_back({algorithm.name, algorithm.summary});
+  }
+  return entries;
+}
+
 struct Listing {
   const char* kind;
   std::vector<Entry> (*entries)();
@@ -86,7 +94,8 @@ constexpr Listing listings[] = {{"models", models},
                                 {"networks", networks},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
-                                {"schedules", schedules}};
+                                {"schedules", schedules},
+                                {"collectives", collectives}};
 
 void print(const std::vector<Entry>& entries) {
   std::size_t width = 0;
@@ -117,7 +126,8 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND", *kind, "models, machines, networks, gpus, strategies or schedules")
+  app->add_option(
+         "KIND", *kind, "models, machines, networks, gpus, strategies, schedules or collectives")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

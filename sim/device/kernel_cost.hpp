@@ -10,6 +10,8 @@ struct KernelWork {
   DataType compute = DataType::bf16; ///< selects the peak
   Flop flop;
   Bytes bytes; ///< device memory read and written, each operand once
+
+  bool operator==(const KernelWork&) const = default;
 };
 
 /// Time of a kernel that has its GPU to itself:

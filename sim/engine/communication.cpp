@@ -1,69 +1,146 @@
 #include "sim/engine/communication.hpp"
 
 #include "sim/error.hpp"
+#include "topologies/channels.hpp"
 #include "topologies/ring.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace decodesim {
+
+/// A group on the machine: ranks in ring order, its channels and switch ports.
+class Communication::Group final : public GroupNetwork {
+public:
+  Group(const Communication& owner, std::vector<int> ranks)
+      : owner_{owner}, ranks_{std::move(ranks)} {
+    std::map<int, int> member_on;
+    for (std::size_t i = 0; i < ranks_.size(); ++i) {
+      gpus_.push_back(owner.gpu(ranks_[i]));
+      member_on[gpus_.back()] = static_cast<int>(i);
+    }
+    if (ranks_.size() < 2) {
+      return;
+    }
+    auto orders = owner.options_.ring_order == RingOrder::searched
+                      ? find_channels(owner.machine_, owner.routes_, gpus_)
+                      : std::vector<std::vector<int>>{gpus_};
+    for (auto& order : orders) {
+      std::rotate(order.begin(), std::find(order.begin(), order.end(), gpus_.front()), order.end());
+      auto& channel = channels_.emplace_back();
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        const int to = order[(i + 1) % order.size()];
+        channel.push_back({.from = member_on.at(order[i]),
+                           .to = member_on.at(to),
+                           .path = &owner.routes_.between(order[i], to)});
+      }
+    }
+  }
+
+  [[nodiscard]] const std::vector<int>& ranks() const { return ranks_; }
+
+  [[nodiscard]] int members() const override { return static_cast<int>(ranks_.size()); }
+
+  [[nodiscard]] int node(int member) const override {
+    return gpus_[static_cast<std::size_t>(member)] / owner_.machine_.gpus_per_node();
+  }
+
+  [[nodiscard]] const Path& path(int from, int to) const override {
+    return owner_.routes_.between(gpus_[static_cast<std::size_t>(from)],
+                                  gpus_[static_cast<std::size_t>(to)]);
+  }
+
+  [[nodiscard]] const TransportCost& cost(Transport transport) const override {
+    return owner_.costs_.at(transport);
+  }
+
+  [[nodiscard]] const std::vector<std::vector<RingEdge>>& channels() const override {
+    return channels_;
+  }
+
+  [[nodiscard]] std::optional<SwitchPort> switch_port(int member) const override {
+    const auto& machine = owner_.machine_;
+    const auto& there = path(member, member == 0 ? 1 : 0).links;
+    const auto& back = path(member == 0 ? 1 : 0, member).links;
+    const int hub = machine.head(there.front());
+    if (!machine.in_switch_reduction || there.size() != 2 || back.size() != 2 ||
+        machine.vertex(hub).kind != VertexKind::nvswitch) {
+      return std::nullopt;
+    }
+    return SwitchPort{.up = there.front(),
+                      .down = back.back(),
+                      .latency = machine.link(there.front()).latency.value,
+                      .efficiency_ratio = machine.in_switch_reduction->value};
+  }
+
+private:
+  const Communication& owner_;
+  std::vector<int> ranks_;
+  std::vector<int> gpus_;
+  std::vector<std::vector<RingEdge>> channels_;
+};
 
 Communication::Communication(const Plan& plan,
                              const Machine& machine,
                              const std::vector<int>& gpu_of_rank,
                              const SimulationOptions& options)
-    : plan_{plan}, machine_{machine}, gpu_of_rank_{gpu_of_rank}, options_{options}, routes_{
-                                                                                        machine} {
+    : plan_{plan}, machine_{machine}, gpu_of_rank_{gpu_of_rank}, options_{options},
+      routes_{machine}, algorithm_{collective_algorithm_named(options.collectives, "collectives")} {
   for (const auto& [transport, cost] : machine.transports) {
     costs_[transport] = cost.cost();
   }
 }
 
-const std::vector<int>& Communication::members(const GroupAxis& axis, int group) const {
-  auto& order = rings_[{&axis, group}];
-  if (order.empty()) {
-    order = axis.groups[static_cast<std::size_t>(group)];
-    if (options_.ring_order == RingOrder::searched && order.size() > 2) {
-      std::map<int, int> rank_on;
-      std::vector<int> gpus;
-      for (const int rank : order) {
-        gpus.push_back(gpu(rank));
-        rank_on[gpus.back()] = rank;
-      }
-      gpus = find_ring(machine_, routes_, gpus);
-      std::transform(
-          gpus.begin(), gpus.end(), order.begin(), [&](int one) { return rank_on.at(one); });
-      // The root of a broadcast is the group's first rank, wherever the ring was found to begin.
-      const int root = axis.groups[static_cast<std::size_t>(group)].front();
-      std::rotate(order.begin(), std::find(order.begin(), order.end(), root), order.end());
+Communication::~Communication() = default;
+
+std::vector<int> Communication::ring_order(const GroupAxis& axis, int group) const {
+  auto order = axis.groups[static_cast<std::size_t>(group)];
+  if (options_.ring_order == RingOrder::searched && order.size() > 2) {
+    const int root = order.front();
+    std::map<int, int> rank_on;
+    std::vector<int> gpus;
+    for (const int rank : order) {
+      gpus.push_back(gpu(rank));
+      rank_on[gpus.back()] = rank;
     }
+    gpus = find_ring(machine_, routes_, gpus);
+    std::transform(
+        gpus.begin(), gpus.end(), order.begin(), [&](int one) { return rank_on.at(one); });
+    // The root of a broadcast is the group's first rank, wherever the ring was found to begin.
+    std::rotate(order.begin(), std::find(order.begin(), order.end(), root), order.end());
   }
   return order;
 }
 
-Flow Communication::collective(const GroupAxis& axis,
-                               int group,
-                               const Collective& collective) const {
-  const auto& ring = members(axis, group);
-  if (ring.size() < 2) {
+const Communication::Group& Communication::group(const GroupAxis& axis, int group) const {
+  auto& known = groups_[{&axis, group}];
+  if (known == nullptr) {
+    known = std::make_unique<Group>(*this, ring_order(axis, group));
+  }
+  return *known;
+}
+
+const std::vector<int>& Communication::members(const GroupAxis& axis, int group) const {
+  return this->group(axis, group).ranks();
+}
+
+Transfer
+Communication::collective(const GroupAxis& axis, int group, const Collective& collective) const {
+  const auto& network = this->group(axis, group);
+  if (network.members() < 2) {
     throw SimulationError{"plan " + plan_.layout + ": a collective on axis \"" + axis.name +
                           "\" has a group of one rank"};
   }
-  const auto member_gpu = [&](int member) { return gpu(ring[static_cast<std::size_t>(member)]); };
-  return collective_flow(
-      options_.collectives,
-      collective.kind,
-      collective.total_bytes,
-      static_cast<int>(ring.size()),
-      [&](int from, int to) -> const Path& {
-        return routes_.between(member_gpu(from), member_gpu(to));
-      },
-      [&](Transport transport) -> const TransportCost& { return costs_.at(transport); });
+  return algorithm_.transfer({.kind = collective.kind,
+                              .total_bytes = collective.total_bytes,
+                              .fidelity = options_.fidelity},
+                             network);
 }
 
-Flow Communication::message(int from_rank, int to_rank, Bytes bytes) const {
+Transfer Communication::message(int from_rank, int to_rank, Bytes bytes) const {
   const auto& path = routes_.between(gpu(from_rank), gpu(to_rank));
-  return message_flow(
-      bytes, path, costs_.at(path.transport), options_.collectives == CollectiveAlgorithm::ideal);
+  return message_transfer(bytes, path, costs_.at(path.transport), algorithm_.ideal);
 }
 
 CriticalPath critical_path(const Plan& plan,

@@ -5,40 +5,51 @@
 #include "topologies/routes.hpp"
 
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
 namespace decodesim {
 
-/// A plan's communication on a machine: which flow each collective and message is. No SimGrid here.
+/// A plan's communication on a machine: which transfer each collective and message is. No SimGrid
+/// here.
 class Communication {
 public:
   /// All arguments must outlive this.
+  /// @throws InputError when there is no such collective algorithm
   Communication(const Plan& plan,
                 const Machine& machine,
                 const std::vector<int>& gpu_of_rank,
                 const SimulationOptions& options);
+  ~Communication();
 
   /// Ranks of a group in the order in which a ring visits them.
   [[nodiscard]] const std::vector<int>& members(const GroupAxis& axis, int group) const;
 
-  /// Member indices of the flow's hops are positions in members().
+  /// Member indices of the flows' hops are positions in members().
   /// @throws SimulationError when the group has one rank
-  [[nodiscard]] Flow
+  /// @throws LayoutError when the algorithm cannot run on the group
+  [[nodiscard]] Transfer
   collective(const GroupAxis& axis, int group, const Collective& collective) const;
 
-  [[nodiscard]] Flow message(int from_rank, int to_rank, Bytes bytes) const;
+  [[nodiscard]] Transfer message(int from_rank, int to_rank, Bytes bytes) const;
 
   [[nodiscard]] int gpu(int rank) const { return gpu_of_rank_[static_cast<std::size_t>(rank)]; }
 
 private:
+  class Group;
+
+  [[nodiscard]] const Group& group(const GroupAxis& axis, int group) const;
+  [[nodiscard]] std::vector<int> ring_order(const GroupAxis& axis, int group) const;
+
   const Plan& plan_;
   const Machine& machine_;
   const std::vector<int>& gpu_of_rank_;
   const SimulationOptions& options_;
   Routes routes_;
   std::map<Transport, TransportCost> costs_;
-  mutable std::map<std::pair<const GroupAxis*, int>, std::vector<int>> rings_;
+  const CollectiveAlgorithm& algorithm_;
+  mutable std::map<std::pair<const GroupAxis*, int>, std::unique_ptr<Group>> groups_;
 };
 
 /// Longest path through a plan on a machine on which nothing contends and launches are free: a

@@ -164,6 +164,11 @@ void Platform::transfer(RouteId id, Bytes bytes) {
   sg4::Comm::sendto(route.from, route.to, scaled(bytes));
 }
 
+boost::intrusive_ptr<sg4::Comm> Platform::start(RouteId id, Bytes bytes) {
+  const auto& route = routes_[static_cast<std::size_t>(id)];
+  return sg4::Comm::sendto_async(route.from, route.to, scaled(bytes));
+}
+
 void Platform::transfer_capped(RouteId id, Bytes bytes, BytesPerSecond cap) {
   routes_[static_cast<std::size_t>(id)].cap->set_bandwidth(cap.value() * byte_scale);
   transfer(id, bytes);

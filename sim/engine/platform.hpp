@@ -1,13 +1,16 @@
 #pragma once
 
-#include "sim/network/flow.hpp"
+#include "sim/network/transfer.hpp"
 #include "topologies/machine.hpp"
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <map>
 #include <memory>
 #include <vector>
 
 namespace simgrid::s4u {
+class Comm;
 class Host;
 class Link;
 } // namespace simgrid::s4u
@@ -49,6 +52,9 @@ public:
 
   /// Blocks the calling actor until the bytes are through.
   void transfer(RouteId route, Bytes bytes);
+
+  /// Starts the bytes without waiting for them.
+  [[nodiscard]] boost::intrusive_ptr<simgrid::s4u::Comm> start(RouteId route, Bytes bytes);
 
   /// As transfer, at most at `cap`; only one such flow of a route at a time.
   void transfer_capped(RouteId route, Bytes bytes, BytesPerSecond cap);

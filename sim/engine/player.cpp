@@ -62,8 +62,8 @@ Player::Player(const Plan& plan,
     }
     ranks_.push_back(std::move(rank));
   }
-  flows_ = std::make_unique<PreparedFlows>(plan, communication_, overlaps_, platform_);
-  decode_use_.resize(static_cast<std::size_t>(flows_->count()));
+  transfers_ = std::make_unique<PreparedTransfers>(plan, communication_, overlaps_, platform_);
+  decode_use_.resize(static_cast<std::size_t>(transfers_->piece_count()));
   result_.step_end_s.resize(static_cast<std::size_t>(plan.decode_steps), 0.0);
   if (options.record_timeline) {
     for (const int gpu : gpu_of_rank) {
@@ -210,12 +210,12 @@ void Player::end_step(Stream& stream, int step) {
     rank.clock.close_window(stream.now);
   }
   if (options_.record_timeline && rank.program->sequences > 0) {
-    const auto tokens = static_cast<double>(plan_.prompt_tokens + step + 1);
+    const auto tokens = plan_.prompt_tokens + step + 1;
     result_.timeline.cache_samples.push_back(
         {.time_s = stream.now,
          .rank = rank.number,
          .kv_cache_bytes =
-             (tokens * rank.program->sequences * rank.program->kv_bytes_per_token).value()});
+             (rank.program->kv_cache_bytes(tokens) * rank.program->sequences).value()});
   }
 }
 

@@ -3,7 +3,7 @@
 #include "sim/engine/gpu_clock.hpp"
 #include "sim/engine/kernel_timing.hpp"
 #include "sim/engine/platform.hpp"
-#include "sim/engine/prepared_flows.hpp"
+#include "sim/engine/prepared_transfers.hpp"
 #include "sim/engine/simulate.hpp"
 #include "sim/plan/program_index.hpp"
 
@@ -89,8 +89,8 @@ private:
 
   using Channel = std::pair<std::deque<Arrival>, std::deque<Arrival>>; // sends, receives
 
-  struct FlowRecord {
-    const PreparedFlow* flow = nullptr;
+  struct PieceRecord {
+    const PreparedPiece* piece = nullptr;
     double start = 0;
     double end = 0;
   };
@@ -121,8 +121,10 @@ private:
   void play(Stream& stream, const PointToPoint& messages);
   void
   run_message(const Arrival& sender, const Arrival& receiver, Bytes bytes, const Stream* driver);
-  /// Latency, then bytes; returns when it is through. Called by one actor for all that take part.
-  double transfer(const PreparedFlow& flow, const std::vector<Arrival>& parties, Part part);
+  /// Returns when it is through. Called by one actor for all that take part.
+  double transfer(const PreparedTransfer& transfer, const std::vector<Arrival>& parties, Part part);
+  void move(const PreparedTransfer& transfer, double start, Part part);
+  void account(const PreparedPiece& piece, double start, double end, Part part);
 
   void record_span(const Stream& stream, SpanKind kind, double start, double end);
   void keep_first_error();
@@ -140,17 +142,17 @@ private:
   std::vector<std::unique_ptr<Rank>> ranks_;
   Communication communication_;
   std::vector<bool> overlaps_; ///< by rank
-  std::unique_ptr<PreparedFlows> flows_;
+  std::unique_ptr<PreparedTransfers> transfers_;
   std::map<std::pair<const GroupAxis*, int>, std::vector<Arrival>> communicators_;
   std::map<std::tuple<const GroupAxis*, std::string, int, int>, Channel> channels_;
 
   struct DecodeUse {
-    const PreparedFlow* flow = nullptr;
+    const PreparedPiece* piece = nullptr;
     double bytes = 0;
   };
 
-  std::vector<DecodeUse> decode_use_; ///< by PreparedFlow::id
-  std::vector<FlowRecord> flow_records_;
+  std::vector<DecodeUse> decode_use_; ///< by PreparedPiece::id
+  std::vector<PieceRecord> piece_records_;
   std::exception_ptr first_error_;
   double origin_ = 0; ///< SimGrid's clock at the start
   int reporter_ = -1; ///< rank whose steps are reported as progress

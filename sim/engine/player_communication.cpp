@@ -6,63 +6,6 @@ namespace sg4 = simgrid::s4u;
 
 namespace decodesim {
 
-double Player::transfer(const PreparedFlow& flow, const std::vector<Arrival>& parties, Part part) {
-  double start = 0;
-  bool overlapping = false;
-  for (const auto& party : parties) {
-    start = std::max(start, party.at);
-    overlapping = overlapping || party.stream->rank->overlaps;
-  }
-  if (overlapping) {
-    sleep_until(start);
-    for (const auto& party : parties) {
-      if (auto& rank = *party.stream->rank; rank.overlaps) {
-        rank.clock.change(start, party.meanwhile, -1);
-        rank.clock.change(start, SpanKind::transfer, +1);
-      }
-    }
-  }
-  sleep_until(start + flow.latency_s);
-  const double moving_from = clock();
-  if (overlapping) {
-    for (const auto& party : parties) {
-      auto& rank = *party.stream->rank;
-      ++rank.transfers;
-      if (rank.kernel_asleep) {
-        rank.kernel_asleep = false;
-        rank.interrupt->release();
-      }
-    }
-  }
-  platform_.transfer(flow.route, flow.bytes);
-  const double end = clock();
-  for (const auto& party : parties) {
-    auto& rank = *party.stream->rank;
-    if (overlapping) {
-      --rank.transfers;
-    }
-    if (rank.overlaps) {
-      rank.clock.change(end, SpanKind::transfer, -1);
-    } else {
-      rank.clock.add(party.meanwhile, start - party.at);
-      rank.clock.add(SpanKind::transfer, end - start);
-    }
-    // A receive waits on its own stream; the bubble is on the stream that computes.
-    const bool elsewhere = rank.overlaps && party.meanwhile == SpanKind::bubble;
-    record_span(*party.stream, elsewhere ? SpanKind::waiting : party.meanwhile, party.at, start);
-    record_span(*party.stream, SpanKind::transfer, start, end);
-  }
-  if (part == Part::body) {
-    auto& use = decode_use_[static_cast<std::size_t>(flow.id)];
-    use.flow = &flow;
-    use.bytes += flow.bytes.value();
-  }
-  if (options_.record_timeline) {
-    flow_records_.push_back({.flow = &flow, .start = moving_from, .end = end});
-  }
-  return end;
-}
-
 void Player::play(Stream& stream, const Collective& collective) {
   const auto& axis = plan_.axis(collective.axis);
   const int group = axis.group_of_rank[static_cast<std::size_t>(stream.rank->number)];
@@ -77,7 +20,8 @@ void Player::play(Stream& stream, const Collective& collective) {
     return;
   }
   const auto parties = std::exchange(arrivals, {});
-  const double end = transfer(flows_->collective(axis, group, collective), parties, stream.part);
+  const double end =
+      transfer(transfers_->collective(axis, group, collective), parties, stream.part);
   for (const auto& party : parties) {
     party.stream->now = end;
     unblock(*party.stream);
@@ -136,8 +80,8 @@ void Player::run_message(const Arrival& sender,
                          const Stream* driver) {
   const int from = sender.stream->rank->number;
   const int to = receiver.stream->rank->number;
-  const auto& flow = flows_->message(from, to, bytes);
-  const double end = transfer(flow, {sender, receiver}, sender.stream->part);
+  const double end =
+      transfer(transfers_->message(from, to, bytes), {sender, receiver}, sender.stream->part);
   if (options_.record_timeline) {
     result_.timeline.arrows.push_back({.start_s = std::max(sender.at, receiver.at),
                                        .end_s = end,
@@ -159,8 +103,8 @@ void Player::run_message(const Arrival& sender,
 void Player::fill_links() {
   std::map<LinkDirection, double> carried;
   for (const auto& use : decode_use_) {
-    if (use.flow != nullptr) {
-      for (const auto link : use.flow->links) {
+    if (use.piece != nullptr) {
+      for (const auto link : use.piece->links) {
         carried[link] += use.bytes;
       }
     }
@@ -185,12 +129,12 @@ void Player::fill_link_samples() {
   };
 
   std::map<LinkDirection, std::vector<Change>> changes;
-  for (const auto& record : flow_records_) {
+  for (const auto& record : piece_records_) {
     if (record.end <= record.start) {
       continue; // too short for the clock
     }
-    const double rate = record.flow->bytes.value() / (record.end - record.start);
-    for (const auto link : record.flow->links) {
+    const double rate = record.piece->bytes.value() / (record.end - record.start);
+    for (const auto link : record.piece->links) {
       const double share = rate / machine_.link(link).bandwidth.value.value();
       changes[link].push_back({record.start, share});
       changes[link].push_back({record.end, -share});

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "sim/engine/timeline.hpp"
-#include "sim/network/flow.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/plan.hpp"
 #include "topologies/machine.hpp"
 
@@ -22,7 +22,8 @@ enum class RingOrder {
 };
 
 struct SimulationOptions {
-  CollectiveAlgorithm collectives = CollectiveAlgorithm::ring;
+  std::string collectives = "ring"; ///< a registered collective algorithm
+  Fidelity fidelity = Fidelity::flow;
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
   bool record_timeline = false;

@@ -9,16 +9,22 @@ namespace decodesim {
 
 namespace {
 
-constexpr std::array<std::pair<DataType, const char*>, 6> names{{{DataType::fp32, "fp32"},
+constexpr std::array<std::pair<DataType, const char*>, 9> names{{{DataType::fp32, "fp32"},
                                                                  {DataType::bf16, "bf16"},
                                                                  {DataType::fp16, "fp16"},
                                                                  {DataType::fp8, "fp8"},
                                                                  {DataType::int8, "int8"},
-                                                                 {DataType::int4, "int4"}}};
+                                                                 {DataType::int4, "int4"},
+                                                                 {DataType::int4_g64, "int4_g64"},
+                                                                 {DataType::int4_g32, "int4_g32"},
+                                                                 {DataType::mxfp4, "mxfp4"}}};
 
 } // namespace
 
 Bytes element_bytes(DataType type) {
+  const auto grouped = [](double scale_bits, double group) {
+    return Bytes{(4.0 + scale_bits / group) / 8.0};
+  };
   switch (type) {
   case DataType::fp32:
     return Bytes{4.0};
@@ -29,17 +35,23 @@ Bytes element_bytes(DataType type) {
   case DataType::int8:
     return Bytes{1.0};
   case DataType::int4:
-    return Bytes{(4.0 + 16.0 / 128.0) / 8.0};
+    return grouped(16.0, 128.0);
+  case DataType::int4_g64:
+    return grouped(16.0, 64.0);
+  case DataType::int4_g32:
+    return grouped(16.0, 32.0);
+  case DataType::mxfp4:
+    return grouped(8.0, 32.0);
   }
   return Bytes{};
 }
 
 bool is_quantised(DataType type) {
-  return type == DataType::fp8 || type == DataType::int8 || type == DataType::int4;
+  return type != DataType::fp32 && type != DataType::bf16 && type != DataType::fp16;
 }
 
 DataType compute_type(DataType weight_type) {
-  return weight_type == DataType::int4 ? DataType::bf16 : weight_type;
+  return element_bytes(weight_type) < Bytes{1.0} ? DataType::bf16 : weight_type;
 }
 
 std::string to_string(DataType type) {

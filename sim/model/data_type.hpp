@@ -10,13 +10,24 @@ namespace decodesim {
 
 /// Element types of weights, cache and activations. Enumerators are the names used in files and
 /// flags.
-enum class DataType { fp32, bf16, fp16, fp8, int8, int4 };
+enum class DataType {
+  fp32,
+  bf16,
+  fp16,
+  fp8,
+  int8,
+  int4,     ///< a scale per 128 weights
+  int4_g64, ///< per 64
+  int4_g32, ///< per 32
+  mxfp4
+};
 
 /// Bytes that one stored element takes, scales included.
 ///
 /// int4 is group-wise quantisation with one 16-bit scale per 128 weights (GPTQ's and AWQ's usual
-/// group size): 4 + 16/128 = 4.125 bits. int8 and fp8 keep one scale per channel or tensor, which
-/// is left out (below 0.1 %).
+/// group size): 4 + 16/128 = 4.125 bits; int4_g64 4.25, int4_g32 4.5. mxfp4 has one 8-bit scale per
+/// 32 weights: 4 + 8/32 = 4.25 bits (OCP Microscaling Formats Specification 1.0, section 5). int8
+/// and fp8 keep one scale per channel, block or tensor, which is left out (below 0.1 %).
 [[nodiscard]] Bytes element_bytes(DataType type);
 
 /// Whether the type is a quantised format of linear weights (embedding, LM head and norms then stay
@@ -24,7 +35,7 @@ enum class DataType { fp32, bf16, fp16, fp8, int8, int4 };
 [[nodiscard]] bool is_quantised(DataType type);
 
 /// Type in which products with weights of this type are computed: fp32, bf16, fp16, fp8 or int8 as
-/// such; int4 weights are widened to bf16 (weight-only quantisation).
+/// such; those of 4 bits are widened to bf16 (weight-only quantisation).
 [[nodiscard]] DataType compute_type(DataType weight_type);
 
 [[nodiscard]] std::string to_string(DataType type);

@@ -7,8 +7,8 @@
 
 /// Models from the `config.json` that Hugging Face publishes beside the weights.
 ///
-/// Read are LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM (dense),
-/// BloomForCausalLM (BloomModel) and GPT2LMHeadModel. Keys that do not change the shape are
+/// The classes that are read stand in hf_families.cpp. Of a multimodal file whose `text_config` is
+/// of such a class, the language model alone is read. Keys that do not change the shape are
 /// ignored; an absent key means what it means to the transformers library
 /// (docs/models/transformer.md).
 namespace decodesim {
@@ -19,8 +19,8 @@ namespace decodesim {
 /// the file's `_source` key, else its path.
 ///
 /// @throws InputError with file and JSON pointer when the file cannot be read, is no model
-///         configuration, is of an architecture that is not modelled (mixtures of experts and
-///         quantised checkpoints included), lacks a size, or contradicts itself
+///         configuration, is of an architecture or stored in a way that is not modelled, lacks a
+///         size, or contradicts itself
 [[nodiscard]] Model load_model(const std::filesystem::path& config_json_or_folder);
 
 /// Shape of a preset ("llama-3-70b"), or, when no preset has that name, of the `config.json` (or

@@ -1,35 +1,52 @@
 #include "sim/plan/operation.hpp"
 
+#include <algorithm>
+
 namespace decodesim {
 
 namespace {
 
 KernelWork work_of(const Gemm& gemm, StepContext) {
+  const auto batch = static_cast<double>(gemm.batch);
   const auto m = static_cast<double>(gemm.m);
   const auto n = static_cast<double>(gemm.n);
   const auto k = static_cast<double>(gemm.k);
   const auto activation = element_bytes(gemm.activations);
   return {.kernel_class = KernelClass::gemm,
           .compute = compute_type(gemm.weights),
-          .flop = Flop{2.0 * m * n * k},
-          .bytes = n * k * element_bytes(gemm.weights) +
-                   (m * k + m * n + (gemm.bias ? n : 0.0)) * activation};
+          .flop = Flop{2.0 * batch * m * n * k},
+          .bytes = batch * (n * k * element_bytes(gemm.weights) +
+                            (m * k + m * n + (gemm.bias ? n : 0.0)) * activation)};
+}
+
+/// Sum of min(p, window) over the positions p = context - queries + 1 ... context: the tokens that
+/// each new one attends to.
+double attended_pairs(const Attention& attention, StepContext at) {
+  const auto queries = attention.query_tokens;
+  const auto context = attention.context_at(at);
+  const auto window = attention.window > 0 ? attention.window : context;
+  const auto first = context - queries + 1;
+  // Queries whose window is not full yet; they see all tokens up to themselves.
+  const auto open = std::clamp<std::int64_t>(window - first + 1, 0, queries);
+  return static_cast<double>(open) * (static_cast<double>(2 * first + open - 1) / 2.0) +
+         static_cast<double>(queries - open) * static_cast<double>(window);
 }
 
 KernelWork work_of(const Attention& attention, StepContext at) {
   const auto sequences = static_cast<double>(attention.sequences);
   const auto queries = static_cast<double>(attention.query_tokens);
-  const auto context = static_cast<double>(attention.context_at(at));
-  const auto head_size = static_cast<double>(attention.head_size);
-  const double pairs = queries * context - queries * (queries - 1.0) / 2.0;
-  const auto cache =
-      2.0 * context * attention.kv_heads * head_size * element_bytes(attention.kv_cache);
+  const auto key_size = static_cast<double>(attention.head_size);
+  const auto value_size = static_cast<double>(attention.value_head_size());
+  const double pairs = attended_pairs(attention, at);
+  const auto cache = static_cast<double>(attention.tokens_read_at(at)) * attention.kv_heads *
+                     (key_size + (attention.values_in_keys ? 0.0 : value_size)) *
+                     element_bytes(attention.kv_cache);
   const auto ends =
-      2.0 * queries * attention.heads * head_size * element_bytes(attention.activations);
+      queries * attention.heads * (key_size + value_size) * element_bytes(attention.activations);
   return {.kernel_class = attention.query_tokens == 1 ? KernelClass::attention_decode
                                                       : KernelClass::attention_prefill,
           .compute = attention.activations,
-          .flop = Flop{4.0 * attention.heads * head_size * pairs * sequences},
+          .flop = Flop{2.0 * attention.heads * (key_size + value_size) * pairs * sequences},
           .bytes = sequences * (cache + ends)};
 }
 
@@ -63,6 +80,11 @@ KernelWork work_of(const RowKernel& row, StepContext) {
 }
 
 } // namespace
+
+std::int64_t Attention::tokens_read_at(StepContext at) const {
+  const auto context = context_at(at);
+  return window > 0 ? std::min(context, window + query_tokens - 1) : context;
+}
 
 KernelWork kernel_work(const Kernel& kernel, StepContext at) {
   return std::visit([at](const auto& shape) { return work_of(shape, at); }, kernel);

@@ -21,7 +21,8 @@ struct StepContext {
 
 // ------------------------------------------------------------------------------------ kernels
 
-/// y[m, n] = x[m, k] W[n, k]^T (+ bias): one linear layer or its shard.
+/// y[m, n] = x[m, k] W[n, k]^T (+ bias): one linear layer or its shard; or `batch` such products,
+/// each with its own x and W (latent attention: one a head).
 struct Gemm {
   std::int64_t m = 0; ///< tokens
   std::int64_t n = 0; ///< output features of this shard
@@ -29,25 +30,35 @@ struct Gemm {
   DataType weights = DataType::bf16;
   DataType activations = DataType::bf16;
   bool bias = false;
+  int batch = 1;
 
   bool operator==(const Gemm&) const = default;
 };
 
 /// Causal attention of `query_tokens` new tokens of each sequence over its cache, which already
-/// holds the new ones. In a body the context grows by one token a step.
+/// holds the new ones. In a body the context grows by one token a step. With a window a token
+/// attends to the last `window` tokens, itself included.
 struct Attention {
   int sequences = 0;
   std::int64_t query_tokens = 1;   ///< per sequence; 1 in decode
   std::int64_t context_tokens = 0; ///< per sequence at step 0, new tokens included
   int heads = 0;                   ///< query heads of this shard
   int kv_heads = 0;                ///< KV heads of this shard
-  int head_size = 0;
+  int head_size = 0;               ///< of queries and keys
   DataType kv_cache = DataType::bf16;
   DataType activations = DataType::bf16;
+  int value_size = 0;          ///< of values and of what a head puts out; 0 = as head_size
+  bool values_in_keys = false; ///< a value is the beginning of its key (MLA's latent): read once
+  std::int64_t window = 0;     ///< 0 = none
 
   [[nodiscard]] std::int64_t context_at(StepContext at) const {
     return query_tokens == 1 ? context_tokens + at.step : context_tokens;
   }
+
+  /// Tokens of the cache that are read: min(context, window + query tokens - 1).
+  [[nodiscard]] std::int64_t tokens_read_at(StepContext at) const;
+
+  [[nodiscard]] int value_head_size() const { return value_size > 0 ? value_size : head_size; }
 
   bool operator==(const Attention&) const = default;
 };
@@ -147,9 +158,10 @@ struct Operation {
 /// Work of a kernel at a decode step (the step matters to decode attention alone).
 ///
 /// Formulas: GEMM 2 m n k flop; weights, inputs and outputs each move once. Attention over context
-/// c with q new tokens: 4 x heads x head size x (token pairs) flop, pairs = q c - q (q - 1) / 2
-/// (causal); the cache of the context is read once per KV head. Source: the definitions of the
-/// operations; see docs/models/kernels.md.
+/// c with q new tokens: 2 x heads x (key size + value size) x (token pairs) flop, pairs =
+/// q c - q (q - 1) / 2 (causal), or with window w the sum of min(p, w) over the positions p of the
+/// new tokens; the cache that is attended to is read once per KV head. Source: the definitions of
+/// the operations; see docs/models/kernels.md.
 [[nodiscard]] KernelWork kernel_work(const Kernel& kernel, StepContext at = {});
 
 } // namespace decodesim

@@ -7,6 +7,15 @@
 
 namespace decodesim {
 
+Bytes Program::kv_cache_bytes(std::int64_t tokens) const {
+  auto bytes = kv_bytes_per_token * static_cast<double>(tokens);
+  for (const auto& part : windowed_caches) {
+    const auto dropped = std::max<std::int64_t>(0, tokens - part.window);
+    bytes -= part.bytes_per_token * static_cast<double>(dropped);
+  }
+  return bytes;
+}
+
 GroupAxis::GroupAxis(std::string axis_name, std::vector<std::vector<int>> axis_groups, int ranks)
     : name{std::move(axis_name)}, groups{std::move(axis_groups)},
       group_of_rank(static_cast<std::size_t>(ranks), -1) {
@@ -36,7 +45,8 @@ const std::vector<int>& Plan::group(const std::string& axis_name, int rank) cons
   return found.groups[static_cast<std::size_t>(group)];
 }
 
-Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
+Traffic traffic_per_step(const Plan& plan, const std::string& algorithm) {
+  const auto arrays_received = collective_algorithm_named(algorithm, "collectives").arrays_received;
   Traffic traffic;
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto& op : plan.program(rank).body) {
@@ -45,7 +55,7 @@ Traffic traffic_per_step(const Plan& plan, CollectiveAlgorithm algorithm) {
         if (group.front() == rank) {
           traffic.tensor += collective->total_bytes;
           traffic.received_sum +=
-              arrays_received(algorithm, collective->kind, static_cast<int>(group.size())) *
+              arrays_received(collective->kind, static_cast<int>(group.size())) *
               collective->total_bytes;
         }
       } else if (const auto* messages = as_point_to_point(op)) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sim/network/flow.hpp"
+#include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/operation.hpp"
 
 #include <array>
@@ -22,6 +22,14 @@ struct Buffer {
 
 enum class Part { prologue, body, epilogue };
 
+/// Part of a cache that holds the last `window` tokens alone.
+struct WindowedCache {
+  std::int64_t window = 0;
+  Bytes bytes_per_token;
+
+  bool operator==(const WindowedCache&) const = default;
+};
+
 /// What one kind of rank does, in the order in which its host enqueues it: the prologue (prefill),
 /// the body once per decode step, the epilogue. Only order within a stream, events and messages
 /// order the work; nothing else does, so steps may overlap.
@@ -34,12 +42,16 @@ struct Program {
   std::vector<Operation> body;
   std::vector<Operation> epilogue;
   Bytes weights;            ///< resident weights
-  Bytes kv_bytes_per_token; ///< of one sequence, on this rank
-  int sequences = 0;        ///< whose cache this rank holds
+  Bytes kv_bytes_per_token; ///< by which a token lengthens one sequence's cache on this rank
+  std::vector<WindowedCache> windowed_caches; ///< parts of that which stop growing, by window
+  int sequences = 0;                          ///< whose cache this rank holds
 
   [[nodiscard]] const std::vector<Operation>& part(Part which) const {
     return which == Part::prologue ? prologue : which == Part::body ? body : epilogue;
   }
+
+  /// Bytes of one sequence's cache on this rank after `tokens` tokens.
+  [[nodiscard]] Bytes kv_cache_bytes(std::int64_t tokens) const;
 };
 
 /// A way of dividing all ranks into ordered groups: "tp", "dp", "pp", "world".
@@ -89,9 +101,8 @@ struct Traffic {
   Bytes received_sum; ///< received by all ranks together
 };
 
-/// @param algorithm  how collectives move their data; what is received depends on it
-[[nodiscard]] Traffic traffic_per_step(const Plan& plan,
-                                       CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring);
+/// @param algorithm  registered name; what is received depends on how collectives move their data
+[[nodiscard]] Traffic traffic_per_step(const Plan& plan, const std::string& algorithm = "ring");
 
 /// Most bytes of activations alive at once in any pass of a program, in issue order.
 [[nodiscard]] Bytes peak_activation_bytes(const Program& program);

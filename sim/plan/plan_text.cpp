@@ -85,12 +85,14 @@ Line line_of(const Operation& op) {
     line.memory = work.bytes;
     std::ostringstream text;
     if (const auto* gemm = std::get_if<Gemm>(kernel)) {
-      text << "gemm m=" << gemm->m << " n=" << gemm->n << " k=" << gemm->k << " "
+      text << "gemm " << (gemm->batch > 1 ? std::to_string(gemm->batch) + " x " : "")
+           << "m=" << gemm->m << " n=" << gemm->n << " k=" << gemm->k << " "
            << to_string(gemm->weights);
     } else if (const auto* attention = std::get_if<Attention>(kernel)) {
       text << "attention " << attention->sequences << " x " << attention->query_tokens
            << " queries, context " << attention->context_tokens << ", " << attention->heads << "/"
-           << attention->kv_heads << " heads";
+           << attention->kv_heads << " heads"
+           << (attention->window > 0 ? ", window " + std::to_string(attention->window) : "");
     } else {
       text << to_string(work.kernel_class) << " " << std::get<RowKernel>(*kernel).rows << " rows";
     }
@@ -163,13 +165,24 @@ private:
     out_ << "\nprogram " << index << ": " << program.role << "; ranks "
          << ranges(ranks_of(plan_, index)) << "\n  weights "
          << with_prefix(program.weights.value(), "B") << ", KV cache "
-         << with_prefix(program.kv_bytes_per_token.value(), "B") << " a token and sequence, "
+         << with_prefix(program.kv_bytes_per_token.value(), "B") << " a token and sequence"
+         << windows_text(program) << ", "
          << "activations at most " << with_prefix(peak_activation_bytes(program).value(), "B")
          << ", gather buffers "
          << with_prefix(buffer_bytes(program, BufferKind::gathered_weights).value(), "B") << "\n";
     for (const auto part : parts) {
       print_part(program, part);
     }
+  }
+
+  /// " (4.1 kB of it for the last 128 tokens alone)"
+  static std::string windows_text(const Program& program) {
+    std::string text;
+    for (const auto& part : program.windowed_caches) {
+      text += (text.empty() ? " (" : ", ") + with_prefix(part.bytes_per_token.value(), "B") +
+              " of it for the last " + std::to_string(part.window) + " tokens alone";
+    }
+    return text.empty() ? text : text + ")";
   }
 
   void print_part(const Program& program, Part part) {
@@ -303,8 +316,13 @@ ordered_json plan_to_json(const Plan& plan) {
                      {"sequences", program.sequences},
                      {"weights_bytes", program.weights.value()},
                      {"kv_cache_bytes_per_token", program.kv_bytes_per_token.value()},
+                     {"kv_cache_windows", ordered_json::array()},
                      {"activation_bytes", peak_activation_bytes(program).value()},
                      {"buffer_bytes", buffer_bytes(program, BufferKind::gathered_weights).value()}};
+    for (const auto& part : program.windowed_caches) {
+      one["kv_cache_windows"].push_back(
+          {{"window_tokens", part.window}, {"bytes_per_token", part.bytes_per_token.value()}});
+    }
     one["buffers"] = ordered_json::array();
     for (const auto& buffer : program.buffers) {
       one["buffers"].push_back({{"name", buffer.name},

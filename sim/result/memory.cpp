@@ -6,9 +6,9 @@
 namespace decodesim {
 
 MemoryUse memory_of(const Program& program, const Plan& plan, const Gpu& gpu) {
-  const auto tokens = static_cast<double>(plan.prompt_tokens + plan.decode_steps + 1);
+  const auto tokens = plan.prompt_tokens + plan.decode_steps + 1;
   return {.weights = program.weights,
-          .kv_cache = program.kv_bytes_per_token * program.sequences * tokens,
+          .kv_cache = program.kv_cache_bytes(tokens) * program.sequences,
           .activations = peak_activation_bytes(program),
           .buffers = buffer_bytes(program, BufferKind::gathered_weights),
           .capacity = gpu.usable_memory()};

@@ -103,6 +103,7 @@ LayoutResult run_on(const Model& model,
       refuse_endless_timeline(plan);
     }
     SimulationOptions simulation{.collectives = scenario.collectives,
+                                 .fidelity = scenario.fidelity,
                                  .launch = scenario.launch,
                                  .ring_order = scenario.ring_order,
                                  .record_timeline = options.record_timeline};

@@ -45,7 +45,7 @@ std::string plural(int count, const std::string& what) {
 std::vector<std::string> scenario_lines(const Scenario& scenario) {
   const Workload& work = scenario.workload;
   std::string settings =
-      to_string(scenario.collectives) + " collectives, " + to_string(scenario.launch) + " launch";
+      scenario.collectives + " collectives, " + to_string(scenario.launch) + " launch";
   if (scenario.ring_order == RingOrder::ranks) {
     settings += ", rings in the order of ranks";
   }
@@ -59,6 +59,7 @@ std::vector<std::string> scenario_lines(const Scenario& scenario) {
           "batch " + std::to_string(work.batch_size) + ", " + std::to_string(work.input_tokens) +
               " tokens in, " + std::to_string(work.output_tokens) + " out; " +
               to_string(work.precision.weights) + " weights, " +
+              (work.precision.experts ? to_string(*work.precision.experts) + " experts, " : "") +
               to_string(work.precision.kv_cache) + " KV cache; " + settings};
 }
 

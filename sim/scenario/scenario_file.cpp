@@ -1,10 +1,12 @@
 #include "sim/scenario/scenario_file.hpp"
 
 #include "sim/data_files.hpp"
+#include "sim/model/hf_config.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_json.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
 
 #include <optional>
 #include <set>
@@ -94,6 +96,27 @@ std::vector<Layout> read_layouts(const JsonReader& list, const Scenario& scenari
   return layouts;
 }
 
+Precision
+read_precision(const JsonReader& file, const std::string& model, const MachineChoice& choice) {
+  const auto named = [&](const char* key) -> std::optional<DataType> {
+    const auto type = file.find(key);
+    return type ? std::optional{data_type_named(type->as_string(), type->where())} : std::nullopt;
+  };
+  Precision precision;
+  if (const auto weights = named("dtype")) {
+    precision.weights = *weights;
+    precision.kv_cache = precision.activations();
+  } else {
+    precision =
+        stored_precision(find_model(model, choice.model ? "--model" : file.at("model").where()));
+  }
+  if (const auto experts = named("expert_dtype")) {
+    precision.experts = experts;
+  }
+  precision.kv_cache = named("kv_cache_dtype").value_or(precision.kv_cache);
+  return precision;
+}
+
 } // namespace
 
 LaunchMode launch_mode_named(const std::string& name, const std::string& where) {
@@ -141,9 +164,11 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "isl",
                    "osl",
                    "dtype",
+                   "expert_dtype",
                    "kv_cache_dtype",
                    "mapping",
                    "collectives",
+                   "fidelity",
                    "launch",
                    "ring_order",
                    "layouts"});
@@ -157,6 +182,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   if (const auto fabric = file.find("fabric")) {
     scenario.fabric = parse_fabric(fabric->as_string(), fabric->where());
   }
+  scenario.model = choice.model.value_or(scenario.model);
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
   scenario.fabric = choice.fabric.value_or(scenario.fabric);
@@ -169,20 +195,17 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   if (const auto osl = file.find("osl")) {
     workload.output_tokens = osl->as_integer(1, most_output_tokens);
   }
-  if (const auto type = file.find("dtype")) {
-    workload.precision.weights = data_type_named(type->as_string(), type->where());
-  }
-  workload.precision.kv_cache = workload.precision.activations();
-  if (const auto type = file.find("kv_cache_dtype")) {
-    workload.precision.kv_cache = data_type_named(type->as_string(), type->where());
-  }
+  workload.precision = read_precision(file, scenario.model, choice);
 
   if (const auto mapping = file.find("mapping")) {
     scenario.mapping = mapping->as_string();
   }
   if (const auto collectives = file.find("collectives")) {
     scenario.collectives =
-        collective_algorithm_named(collectives->as_string(), collectives->where());
+        collective_algorithm_named(collectives->as_string(), collectives->where()).name;
+  }
+  if (const auto fidelity = file.find("fidelity")) {
+    scenario.fidelity = fidelity_named(fidelity->as_string(), fidelity->where());
   }
   if (const auto launch = file.find("launch")) {
     scenario.launch = launch_mode_named(launch->as_string(), launch->where());

@@ -19,21 +19,24 @@ inline constexpr std::int64_t most_input_tokens = 100'000'000;
 inline constexpr std::int64_t most_output_tokens = 1'000'000;
 inline constexpr std::int64_t most_nodes = 10'000;
 
-/// What to take instead of the file's own, before layouts without a degree take all GPUs.
+/// What to take instead of the file's own, before layouts without a degree take all GPUs, and data
+/// types that are not named those of the model.
 struct MachineChoice {
   std::optional<std::string> machine;
   std::optional<int> nodes;
-  std::optional<Fabric> fabric;
+  std::optional<std::string> model = {};
+  std::optional<Fabric> fabric = {};
 };
 
 /// Reads a scenario file (docs/formats.md). Keys that are missing have the defaults of `Scenario`;
-/// the cache has the type of the activations. A relative path of a model or machine is taken from
-/// the file's folder and made absolute. `layouts` may be missing: it is then empty.
+/// without `dtype` weights have the types of the model's file (`stored_precision`), and the cache
+/// has the type of the activations. A relative path of a model or machine is taken from the file's
+/// folder and made absolute. `layouts` may be missing: it is then empty.
 ///
 /// @throws InputError with file and JSON pointer: unknown keys or names, sizes out of range,
 /// layouts
-///         that are no layouts or listed twice, a machine that cannot be read (when a layout leaves
-///         a degree open)
+///         that are no layouts or listed twice, a model that cannot be read (without `dtype`), a
+///         machine that cannot be read (when a layout leaves a degree open)
 [[nodiscard]] Scenario load_scenario(const std::filesystem::path& path,
                                      const MachineChoice& choice = {});
 

@@ -35,9 +35,13 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["isl"] = workload.input_tokens;
   json["osl"] = workload.output_tokens;
   json["dtype"] = to_string(workload.precision.weights);
+  if (workload.precision.experts) {
+    json["expert_dtype"] = to_string(*workload.precision.experts);
+  }
   json["kv_cache_dtype"] = to_string(workload.precision.kv_cache);
   json["mapping"] = scenario.mapping;
-  json["collectives"] = to_string(scenario.collectives);
+  json["collectives"] = scenario.collectives;
+  json["fidelity"] = to_string(scenario.fidelity);
   json["launch"] = to_string(scenario.launch);
   json["ring_order"] = to_string(scenario.ring_order);
   json["layouts"] = nlohmann::ordered_json::array();

@@ -115,7 +115,7 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused(run + "--dtype bf17",
                  3,
                  "--dtype: data type \"bf17\" is unknown; did you mean \"bf16\"? known: fp32, "
-                 "bf16, fp16, fp8, int8, int4");
+                 "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4");
   expect_refused(run + "--launch graf",
                  3,
                  "--launch: launch mode \"graf\" is unknown; did you mean \"graph\"? known: graph, "
@@ -127,7 +127,7 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused("list modles",
                  3,
                  "list: kind \"modles\" is unknown; did you mean \"models\"? known: models, "
-                 "machines, networks, gpus, strategies, schedules");
+                 "machines, networks, gpus, strategies, schedules, collectives");
   for (const auto* arguments :
        {"run --model lama-3-8b --machine dgx-a100-80g", "describe lama-3-8b"}) {
     const auto ended = decodesim_with(arguments);
@@ -465,7 +465,7 @@ TEST(Lists, NameWhatOthersTake) {
 
 TEST(Describe, KnowsEveryNameThatIsListed) {
   for (const std::string kind :
-       {"models", "machines", "networks", "gpus", "strategies", "schedules"}) {
+       {"models", "machines", "networks", "gpus", "strategies", "schedules", "collectives"}) {
     std::istringstream list{decodesim_with("list " + kind).out};
     int names = 0;
     for (std::string line; std::getline(list, line); ++names) {
@@ -476,6 +476,48 @@ TEST(Describe, KnowsEveryNameThatIsListed) {
     }
     EXPECT_GE(names, 2) << kind;
   }
+}
+
+TEST(Describe, SaysWhatTheFileOfAModelStores) {
+  const auto mixed = decodesim_with("describe gpt-oss-120b").out;
+  EXPECT_NE(mixed.find("bf16, experts in mxfp4 (quantization_config)"), std::string::npos) << mixed;
+  EXPECT_NE(mixed.find("128 tokens in 18 of 36 layers"), std::string::npos) << mixed;
+  const auto latent = decodesim_with("describe deepseek-v3").out;
+  EXPECT_NE(latent.find("fp8 (quantization_config)"), std::string::npos) << latent;
+  // 61 x 576 x 2.
+  EXPECT_NE(latent.find("70272 B a token"), std::string::npos) << latent;
+  EXPECT_NE(latent.find("671.026e9"), std::string::npos) << latent;
+  EXPECT_NE(decodesim_with("describe llama-3-70b").out.find("bf16 (no other type is stated)"),
+            std::string::npos);
+}
+
+// 1.8e12 parameters in fp16 are 3.6e12 B: 450e9 B, 419 GiB on each of 8 GPUs; in int8 half of that,
+// in int4 4.125 bits each.
+TEST(Describe, GivesTheWeightsOfAParameterCountAlone) {
+  const auto text = decodesim_with("describe --params 1.8e12");
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.out.find("   8   419   210   108\n"), std::string::npos) << text.out;
+  const auto csv = decodesim_with("describe --params 1.8e12 --format csv").out;
+  EXPECT_TRUE(csv.starts_with("parameters,dtype,gpus,weights_bytes_per_gpu\n")) << csv;
+  EXPECT_NE(csv.find("\n1.8e+12,fp16,8,450000000000.0\n"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n1.8e+12,int4,8,116015625000.0\n"), std::string::npos) << csv;
+  const auto table = json::parse(decodesim_with("describe --params 1.8e12 --format json").out);
+  EXPECT_EQ(table.at("parameters"), 1.8e12);
+  EXPECT_EQ(table.at("weights").at(0).at("weights_bytes_per_gpu"), 3.6e12);
+}
+
+TEST(Describe, NeedsANameOrAParameterCount) {
+  const std::string allowed =
+      "; a whole number of parameters from 1 to 1e17 is expected, such as 1.8e12";
+  for (const std::string wrong : {"1.8T", "0", "-5", "1.5", "1e18", "nan"}) {
+    expect_refused("describe --params=" + wrong, 3, "--params: is \"" + wrong + "\"" + allowed);
+  }
+  expect_refused("describe --params 5 --format dot",
+                 3,
+                 "--format: format \"dot\" is unknown; known: text, csv, json");
+  EXPECT_EQ(decodesim_with("describe").code, 2);
+  EXPECT_EQ(decodesim_with("describe llama-3-8b --params 5").code, 2);
+  EXPECT_EQ(decodesim_with("describe llama-3-8b --format json").code, 2);
 }
 
 TEST(Machines, EachRunsTheSmallestExample) {

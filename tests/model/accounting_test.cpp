@@ -308,7 +308,7 @@ TEST(Timeline, HasFiniteLinkSamples) {
                  program({message_op("r", {receive_from(0, 1)}), sampling(kernel_op("b", 5e6))})}),
       machine,
       first_gpus(2),
-      {.collectives = CollectiveAlgorithm::ideal, .record_timeline = true});
+      {.collectives = "ideal", .record_timeline = true});
   for (const auto& sample : result.timeline.link_samples) {
     EXPECT_TRUE(std::isfinite(sample.utilisation_ratio));
     EXPECT_LE(sample.utilisation_ratio, 1.0 + 1e-9);

@@ -191,8 +191,7 @@ TEST(PipelineFootnote, CuttingABatchMakesGPipeSlowerAndLeavesOneForwardOneBackwa
     const auto plan = build_plan(one_kernel_model(4), layout, workload(8, 1, steps + 1));
     auto sketch = switched_gpus(4, 100, 1);
     sketch.costs = {.base_us = 2, .hop_us = 1};
-    const auto result =
-        simulate(plan, sketch.machine(), first_gpus(4), {.collectives = CollectiveAlgorithm::ring});
+    const auto result = simulate(plan, sketch.machine(), first_gpus(4), {.collectives = "ring"});
     return last_period(result);
   };
   const double naive = tpot("naive", 1);

@@ -1,4 +1,5 @@
 #include "sim/model/hf_config.hpp"
+#include "sim/model/parameters.hpp"
 #include "strategies/build_plan.hpp"
 #include "tests/support/tiny_model.hpp"
 

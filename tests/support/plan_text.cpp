@@ -11,15 +11,18 @@ std::string number(std::int64_t value) { return std::to_string(value); }
 std::string text(Bytes bytes) { return number(static_cast<std::int64_t>(bytes.value())) + " B"; }
 
 std::string text(const Gemm& gemm) {
-  return "gemm " + number(gemm.m) + "x" + number(gemm.n) + "x" + number(gemm.k) +
-         (gemm.bias ? " + bias" : "");
+  return (gemm.batch > 1 ? number(gemm.batch) + " x " : "") + "gemm " + number(gemm.m) + "x" +
+         number(gemm.n) + "x" + number(gemm.k) + (gemm.bias ? " + bias" : "");
 }
 
 std::string text(const Attention& attention) {
   return "attention " + number(attention.sequences) + " sequences, " +
          number(attention.query_tokens) + " new of " + number(attention.context_tokens) + ", " +
          number(attention.heads) + "/" + number(attention.kv_heads) + " heads of " +
-         number(attention.head_size);
+         number(attention.head_size) +
+         (attention.value_size > 0 ? ", values of " + number(attention.value_size) : "") +
+         (attention.values_in_keys ? " in keys" : "") +
+         (attention.window > 0 ? ", window " + number(attention.window) : "");
 }
 
 std::string text(const RowKernel& row) {

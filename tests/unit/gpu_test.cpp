@@ -290,7 +290,8 @@ TEST(GpuFile, RefusesAPeakOfATypeThatIsOnlyStored) {
 TEST(GpuFile, RefusesAnUnknownType) {
   EXPECT_EQ(message_after("\"int8\"", "\"int9\""),
             "gpu.json: /peak: data type \"int9\" is unknown; did you mean \"int8\"? known: fp32, "
-            "bf16, fp16, fp8, int8, int4");
+            "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, "
+            "mxfp4");
 }
 
 TEST(KernelClassName, IsThatOfTheFiles) {

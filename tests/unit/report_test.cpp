@@ -45,7 +45,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
   EXPECT_EQ(scenario_to_json(scenario).dump(),
             R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
             R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16","mapping":"tp,pp,dp",)"
-            R"("collectives":"ring","launch":"graph","ring_order":"searched",)"
+            R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
             R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,)"
             R"("schedule":"1f1b","micro_batches":0,"prefetch":false,"stage_layers":[17,15]}]})");
 }

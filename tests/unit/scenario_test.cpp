@@ -44,6 +44,27 @@ TEST(ScenarioFile, HasTheDefaultsOfAScenario) {
   EXPECT_TRUE(scenario.layouts.empty());
 }
 
+TEST(ScenarioFile, TakesTheTypesOfTheModelUnlessItNamesItsOwn) {
+  const auto precision = [](const std::string& more) {
+    return parse(R"({"model": "gpt-oss-120b", "machine": "dgx-a100-80g")" + more + "}")
+        .workload.precision;
+  };
+  EXPECT_EQ(precision(""), (Precision{.experts = DataType::mxfp4}));
+  EXPECT_EQ(precision(R"(, "dtype": "bf16")"), Precision{});
+  EXPECT_EQ(precision(R"(, "dtype": "bf16", "expert_dtype": "int4")"),
+            (Precision{.experts = DataType::int4}));
+  EXPECT_EQ(precision(R"(, "expert_dtype": "fp8", "kv_cache_dtype": "fp8")"),
+            (Precision{.kv_cache = DataType::fp8, .experts = DataType::fp8}));
+}
+
+TEST(ScenarioFile, IsWrittenWithTheTypeOfExperts) {
+  const auto scenario = parse(R"({"model": "gpt-oss-120b", "machine": "dgx-a100-80g"})");
+  const auto json = scenario_to_json(scenario);
+  EXPECT_EQ(json.at("dtype"), "bf16");
+  EXPECT_EQ(json.at("expert_dtype"), "mxfp4");
+  EXPECT_EQ(parse(json.dump()).workload.precision, scenario.workload.precision);
+}
+
 TEST(ScenarioFile, ReadsEveryKey) {
   const auto scenario = parse(R"({
     "_comment": "all keys",
@@ -61,7 +82,7 @@ TEST(ScenarioFile, ReadsEveryKey) {
   EXPECT_EQ(scenario.workload.precision.weights, DataType::int4);
   EXPECT_EQ(scenario.workload.precision.kv_cache, DataType::fp8);
   EXPECT_EQ(scenario.mapping, "pp,tp,dp");
-  EXPECT_EQ(scenario.collectives, CollectiveAlgorithm::ideal);
+  EXPECT_EQ(scenario.collectives, "ideal");
   EXPECT_EQ(scenario.launch, LaunchMode::eager);
   EXPECT_EQ(scenario.ring_order, RingOrder::ranks);
   ASSERT_EQ(scenario.layouts.size(), 2U);
@@ -87,7 +108,7 @@ TEST(ScenarioFile, TakesRelativePathsFromItsFolder) {
   std::filesystem::create_directory(folder.path() / "models");
   std::ofstream{folder.path() / "models" / "mine.json"} << "{}";
   std::ofstream{folder.path() / "s.json"}
-      << R"({"model": "models/mine.json", "machine": "dgx-a100-80g"})";
+      << R"({"model": "models/mine.json", "machine": "dgx-a100-80g", "dtype": "bf16"})";
   EXPECT_EQ(load_scenario(folder.path() / "s.json").model,
             (folder.path() / "models" / "mine.json").string());
 }

@@ -1,13 +1,13 @@
-#include "sim/engine/prepared_flows.hpp"
+#include "sim/engine/prepared_transfers.hpp"
 
 #include <algorithm>
 
 namespace decodesim {
 
-PreparedFlows::PreparedFlows(const Plan& plan,
-                             const Communication& communication,
-                             const std::vector<bool>& shares_memory,
-                             Platform& platform)
+PreparedTransfers::PreparedTransfers(const Plan& plan,
+                                     const Communication& communication,
+                                     const std::vector<bool>& shares_memory,
+                                     Platform& platform)
     : communication_{communication}, shares_memory_{shares_memory}, platform_{platform} {
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
@@ -36,31 +36,41 @@ PreparedFlows::PreparedFlows(const Plan& plan,
   }
 }
 
-PreparedFlow PreparedFlows::ready(const Flow& flow, const std::vector<int>& ranks) {
-  std::vector<int> memory_gpus;
+PreparedTransfer PreparedTransfers::ready(const Transfer& transfer, const std::vector<int>& ranks) {
   const bool shared = std::any_of(ranks.begin(), ranks.end(), [&](int rank) {
     return shares_memory_[static_cast<std::size_t>(rank)];
   });
-  if (shared) {
-    for (const auto& [from, to] : flow.hops) {
+  PreparedTransfer prepared;
+  prepared.pieces.reserve(transfer.pieces.size());
+  for (const auto& piece : transfer.pieces) {
+    std::vector<int> memory_gpus;
+    for (const auto& [from, to] : shared ? piece.flow.hops : decltype(piece.flow.hops){}) {
       for (const int member : {from, to}) {
         memory_gpus.push_back(communication_.gpu(ranks[static_cast<std::size_t>(member)]));
       }
     }
+    const auto index = static_cast<int>(prepared.pieces.size());
+    for (const int before : piece.after) {
+      prepared.pieces[static_cast<std::size_t>(before)].next.push_back(index);
+    }
+    prepared.pieces.push_back({.id = piece_count_++,
+                               .latency_s = piece.latency.value(),
+                               .bytes = piece.flow.bytes,
+                               .route = platform_.add_route(piece.flow, memory_gpus),
+                               .links = piece.flow.links,
+                               .after = static_cast<int>(piece.after.size()),
+                               .next = {}});
   }
-  return {.id = count_++,
-          .latency_s = flow.latency.value(),
-          .bytes = flow.bytes,
-          .route = platform_.add_route(flow, memory_gpus),
-          .links = flow.links};
+  return prepared;
 }
 
-const PreparedFlow&
-PreparedFlows::collective(const GroupAxis& axis, int group, const Collective& collective) const {
+const PreparedTransfer& PreparedTransfers::collective(const GroupAxis& axis,
+                                                      int group,
+                                                      const Collective& collective) const {
   return collectives_.at({&axis, group, collective.kind, collective.total_bytes.value()});
 }
 
-const PreparedFlow& PreparedFlows::message(int from_rank, int to_rank, Bytes bytes) const {
+const PreparedTransfer& PreparedTransfers::message(int from_rank, int to_rank, Bytes bytes) const {
   return messages_.at({from_rank, to_rank, bytes.value()});
 }
 

@@ -1,0 +1,83 @@
+#include "sim/network/transfer.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace decodesim {
+
+Seconds Piece::idle_time(const BandwidthOf& bandwidth) const {
+  std::map<LinkDirection, int> times_listed;
+  for (const auto link : flow.links) {
+    ++times_listed[link];
+  }
+  Seconds slowest;
+  for (const auto& [link, times] : times_listed) {
+    slowest = std::max(slowest, static_cast<double>(times) * flow.bytes / bandwidth(link));
+  }
+  if (flow.cap) {
+    slowest = std::max(slowest, flow.bytes / *flow.cap);
+  }
+  return latency + slowest;
+}
+
+namespace {
+
+template <class TimeOf> Seconds longest_path(const std::vector<Piece>& pieces, TimeOf time_of) {
+  std::vector<Seconds> end(pieces.size());
+  Seconds last;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    Seconds start;
+    for (const int before : pieces[i].after) {
+      start = std::max(start, end[static_cast<std::size_t>(before)]);
+    }
+    end[i] = start + time_of(pieces[i]);
+    last = std::max(last, end[i]);
+  }
+  return last;
+}
+
+} // namespace
+
+Seconds Transfer::idle_time(const BandwidthOf& bandwidth) const {
+  const auto path =
+      longest_path(pieces, [&](const Piece& piece) { return piece.idle_time(bandwidth); });
+  if (pieces.size() == 1) {
+    return path;
+  }
+  std::map<LinkDirection, Bytes> carried;
+  auto first_byte = pieces.front().latency;
+  for (const auto& piece : pieces) {
+    if (piece.after.empty()) {
+      first_byte = std::min(first_byte, piece.latency);
+    }
+    for (const auto link : piece.flow.links) {
+      carried[link] += piece.flow.bytes;
+    }
+  }
+  Seconds busiest;
+  for (const auto& [link, bytes] : carried) {
+    busiest = std::max(busiest, bytes / bandwidth(link));
+  }
+  return std::max(path, first_byte + busiest);
+}
+
+Seconds Transfer::latency() const {
+  return longest_path(pieces, [](const Piece& piece) { return piece.latency; });
+}
+
+int Transfer::add(Piece piece) {
+  pieces.push_back(std::move(piece));
+  return static_cast<int>(pieces.size()) - 1;
+}
+
+Transfer message_transfer(Bytes bytes, const Path& path, const TransportCost& cost, bool ideal) {
+  Transfer transfer;
+  transfer.add({.latency = ideal ? Seconds{} : cost.base + cost.hop + path.latency,
+                .flow = {.bytes = bytes,
+                         .cap = ideal ? std::nullopt : std::optional{cost.bandwidth},
+                         .links = path.links,
+                         .hops = {{0, 1}}}});
+  return transfer;
+}
+
+} // namespace decodesim

@@ -1,0 +1,215 @@
+#include "topologies/channels.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace decodesim {
+
+namespace {
+
+int node_of(const Machine& machine, int gpu) { return gpu / machine.gpus_per_node(); }
+
+/// The ring's parts inside the nodes.
+std::vector<std::vector<int>> by_node(const Machine& machine, const std::vector<int>& ring) {
+  std::vector<std::vector<int>> nodes;
+  for (const int gpu : ring) {
+    if (nodes.empty() || node_of(machine, nodes.back().front()) != node_of(machine, gpu)) {
+      nodes.emplace_back();
+    }
+    nodes.back().push_back(gpu);
+  }
+  return nodes;
+}
+
+/// Position in `members` of one GPU for each NIC that they use towards `elsewhere`.
+std::vector<std::size_t> exits(const Machine& machine,
+                               const Routes& routes,
+                               const std::vector<int>& members,
+                               int elsewhere) {
+  std::set<int> nics;
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    for (const auto direction : routes.between(members[i], elsewhere).links) {
+      if (machine.vertex(machine.head(direction)).kind == VertexKind::nic) {
+        if (nics.insert(machine.head(direction)).second) {
+          positions.push_back(i);
+        }
+        break;
+      }
+    }
+  }
+  return positions;
+}
+
+std::vector<std::vector<int>>
+over_nodes(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
+  const auto nodes = by_node(machine, ring);
+  std::vector<std::vector<std::size_t>> exits_of_node;
+  std::size_t count = nodes.front().size();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    exits_of_node.push_back(
+        exits(machine, routes, nodes[i], nodes[(i + 1) % nodes.size()].front()));
+    count = std::min(count, exits_of_node.back().size());
+  }
+  if (count <= 1) {
+    return {ring};
+  }
+  std::vector<std::vector<int>> channels;
+  for (std::size_t c = 0; c < count; ++c) {
+    auto& channel = channels.emplace_back();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      auto part = nodes[i];
+      const auto exit = exits_of_node[i][c];
+      std::rotate(part.begin(),
+                  part.begin() + static_cast<std::ptrdiff_t>(exit + 1) % std::ssize(part),
+                  part.end());
+      channel.insert(channel.end(), part.begin(), part.end());
+    }
+  }
+  return channels;
+}
+
+/// Physical links left between members, by position; a direct link serves both directions.
+using LinksLeft = std::vector<std::vector<int>>;
+
+LinksLeft
+direct_links(const Machine& machine, const Routes& routes, const std::vector<int>& members) {
+  LinksLeft left(members.size(), std::vector<int>(members.size(), 0));
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    for (std::size_t j = 0; j < members.size(); ++j) {
+      if (i == j) {
+        continue;
+      }
+      const auto& path = routes.between(members[i], members[j]);
+      if (path.links.size() == 1 && machine.link(path.links.front()).kind == LinkKind::nvlink) {
+        left[i][j] = machine.link(path.links.front()).physical_links;
+      }
+    }
+  }
+  return left;
+}
+
+/// Cycles through all members that share no physical link, as many as the links allow.
+class CycleSearch {
+public:
+  CycleSearch(LinksLeft left, std::size_t wanted)
+      : left_{std::move(left)}, wanted_{wanted}, cycle_{0}, taken_(left_.size(), false) {
+    taken_[0] = true;
+  }
+
+  [[nodiscard]] bool find() { return cycles_.size() == wanted_ || extend(); }
+
+  [[nodiscard]] const std::vector<std::vector<std::size_t>>& cycles() const { return cycles_; }
+
+private:
+  LinksLeft left_;
+  std::size_t wanted_;
+  std::vector<std::size_t> cycle_;
+  std::vector<bool> taken_;
+  std::vector<std::vector<std::size_t>> cycles_;
+  int visits_ = 0;
+
+  static constexpr int most_visits = 1'000'000;
+
+  void use(std::size_t a, std::size_t b, int count) {
+    left_[a][b] -= count;
+    left_[b][a] -= count;
+  }
+
+  bool extend() {
+    if (++visits_ > most_visits) {
+      return false;
+    }
+    const auto end = cycle_.back();
+    if (cycle_.size() == left_.size()) {
+      return close(end);
+    }
+    for (std::size_t next = 1; next < left_.size(); ++next) {
+      if (taken_[next] || left_[end][next] == 0) {
+        continue;
+      }
+      use(end, next, 1);
+      taken_[next] = true;
+      cycle_.push_back(next);
+      if (extend()) {
+        return true;
+      }
+      cycle_.pop_back();
+      taken_[next] = false;
+      use(end, next, -1);
+    }
+    return false;
+  }
+
+  bool close(std::size_t end) {
+    if (left_[end][0] == 0) {
+      return false;
+    }
+    use(end, 0, 1);
+    cycles_.push_back(cycle_);
+    const auto done = std::exchange(cycle_, {0});
+    const auto taken = std::exchange(taken_, std::vector<bool>(left_.size(), false));
+    taken_[0] = true;
+    if (find()) {
+      return true;
+    }
+    cycle_ = done;
+    taken_ = taken;
+    cycles_.pop_back();
+    use(end, 0, -1);
+    return false;
+  }
+};
+
+std::vector<std::vector<int>>
+over_direct_links(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
+  constexpr std::size_t most_members = 8;
+  if (ring.size() < 3 || ring.size() > most_members) {
+    return {ring};
+  }
+  const auto left = direct_links(machine, routes, ring);
+  int fewest = -1;
+  for (const auto& row : left) {
+    int sum = 0;
+    for (const int links : row) {
+      sum += links;
+    }
+    fewest = fewest < 0 ? sum : std::min(fewest, sum);
+  }
+  // A cycle takes two of each member's links.
+  for (auto wanted = static_cast<std::size_t>(fewest / 2); wanted > 1; --wanted) {
+    CycleSearch search{left, wanted};
+    if (!search.find()) {
+      continue;
+    }
+    std::vector<std::vector<int>> channels;
+    for (const auto& cycle : search.cycles()) {
+      auto& there = channels.emplace_back();
+      for (const auto position : cycle) {
+        there.push_back(ring[position]);
+      }
+    }
+    for (std::size_t i = 0, count = channels.size(); i < count; ++i) {
+      auto back = channels[i];
+      std::reverse(back.begin() + 1, back.end());
+      channels.push_back(std::move(back));
+    }
+    return channels;
+  }
+  return {ring};
+}
+
+} // namespace
+
+std::vector<std::vector<int>>
+find_channels(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
+  if (ring.size() < 2) {
+    return {ring};
+  }
+  return node_of(machine, ring.front()) == node_of(machine, ring.back())
+             ? over_direct_links(machine, routes, ring)
+             : over_nodes(machine, routes, ring);
+}
+
+} // namespace decodesim

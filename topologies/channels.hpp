@@ -1,0 +1,24 @@
+#pragma once
+
+#include "topologies/routes.hpp"
+
+#include <vector>
+
+namespace decodesim {
+
+/// Rings over which a collective of several GPUs is split, so that it uses more than one NIC or
+/// more than one link of a GPU. Each is an order of the same GPUs.
+///
+/// - Over several nodes: one ring for every NIC that each node's GPUs use by default; ring c is the
+///   given order with every node's part turned so that another GPU leaves it.
+/// - Inside a node whose GPUs are joined by direct links: if every link can be used up by rings
+///   (Hamiltonian cycles that share no physical link), these in both directions; the search gives
+///   up on more than 8 GPUs.
+/// - Otherwise the given ring alone.
+///
+/// Source: what NCCL's channels are for (its search is described in src/graph/search.cc).
+/// @param ring  distinct GPU indices as found by find_ring: those of a node one after another
+[[nodiscard]] std::vector<std::vector<int>>
+find_channels(const Machine& machine, const Routes& routes, const std::vector<int>& ring);
+
+} // namespace decodesim
