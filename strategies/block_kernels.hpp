@@ -30,6 +30,17 @@ gemm(const ProgramBuilder& builder, std::int64_t m, std::int64_t n, std::int64_t
 BufferId
 activation(ProgramBuilder& builder, const char* name, std::int64_t rows, std::int64_t columns);
 
+/// Rows of the residual stream that this rank keeps between the blocks: the pass's tokens, or its
+/// part of them, rounded up.
+[[nodiscard]] std::int64_t stream_rows(const ProgramBuilder& builder, const Pass& pass);
+
+/// Rows that every rank has put a part of, whole again on all of them (an all-gather over tp):
+/// nothing to do unless the rows are cut.
+/// @param part  stream_rows() x hidden size
+/// @return  all rows
+BufferId
+gather_rows(ProgramBuilder& builder, const Pass& pass, const char* name, int layer, BufferId part);
+
 /// Hidden states of a micro-batch: a pipeline sends them on while the next micro-batch is computed.
 BufferId hidden_states(ProgramBuilder& builder, const Pass& pass);
 

@@ -26,21 +26,25 @@ std::vector<int> split(int whole, int parts) {
 
 [[noreturn]] void refuse(const std::string& why) { throw LayoutError{why}; }
 
-std::vector<int> stage_layers(const Model& model, const Layout& layout) {
+/// Layers of every chunk of every stage, in the order in which they are passed.
+std::vector<int> stage_layers(const Model& model, const Layout& layout, int chunks) {
+  const int count = layout.pp * chunks;
+  const auto needed = "pp = " + std::to_string(layout.pp) + " stages" +
+                      (chunks > 1 ? " of " + std::to_string(chunks) + " chunks" : std::string{});
   if (layout.stage_layers.empty()) {
-    if (layout.pp > model.layers) {
-      refuse("pp = " + std::to_string(layout.pp) + " stages are more than the " +
-             std::to_string(model.layers) + " layers of " + model.name);
+    if (count > model.layers) {
+      refuse(needed + " are more than the " + std::to_string(model.layers) + " layers of " +
+             model.name);
     }
-    return split(model.layers, layout.pp);
+    return split(model.layers, count);
   }
   const auto& given = layout.stage_layers;
   const int sum = std::accumulate(given.begin(), given.end(), 0);
-  if (static_cast<int>(given.size()) != layout.pp || sum != model.layers ||
+  if (static_cast<int>(given.size()) != count || sum != model.layers ||
       *std::min_element(given.begin(), given.end()) < 1) {
     refuse("stage layers name " + std::to_string(given.size()) + " stages with " +
-           std::to_string(sum) + " layers; pp = " + std::to_string(layout.pp) + " stages of " +
-           model.name + " need " + std::to_string(model.layers) + ", at least 1 each");
+           std::to_string(sum) + " layers; " + needed + " of " + model.name + " need " +
+           std::to_string(model.layers) + ", at least 1 each");
   }
   return given;
 }
@@ -96,12 +100,18 @@ public:
              const PipelineOrder& order)
       : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order} {}
 
-  Program write(Stage stage, int sequences, int micro_batches) const {
-    ProgramBuilder builder{model_, layout_, workload_.precision, stage};
-    strategy_.declare_memory(builder, sequences, workload_.input_tokens + workload_.output_tokens);
+  /// @param chunks  of the stage, in the order in which the layers are passed
+  Program write(const std::vector<Stage>& chunks, int sequences, int micro_batches) const {
+    ProgramBuilder builder{model_, layout_, workload_.precision, chunks.front()};
+    for (const auto& chunk : chunks) {
+      builder.enter(chunk);
+      strategy_.declare_memory(
+          builder, sequences, workload_.input_tokens + workload_.output_tokens);
+    }
     auto& program = builder.program();
-    program.role = "stage " + std::to_string(stage.index) + " of " + std::to_string(stage.count) +
-                   ", " + std::to_string(sequences) + (sequences == 1 ? " sequence" : " sequences");
+    program.role = "stage " + std::to_string(chunks.front().index) + " of " +
+                   std::to_string(layout_.pp) + ", " + std::to_string(sequences) +
+                   (sequences == 1 ? " sequence" : " sequences");
     program.sequences = sequences;
     const auto sizes = split(sequences, micro_batches);
     for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
@@ -117,8 +127,10 @@ public:
                         .context_tokens = workload_.input_tokens + (prefill ? 0 : 1)};
         builder.begin(pass);
         if (block.kind == ScheduleBlock::Kind::forward) {
+          builder.enter(chunks[static_cast<std::size_t>(block.chunk)]);
           forward(builder, pass);
         } else {
+          builder.enter(chunks.front());
           receive_tokens(builder, pass);
         }
       }
@@ -133,16 +145,27 @@ private:
   const LayerStrategy& strategy_;
   const PipelineOrder& order_;
 
-  static Message message(Message::Direction direction, int peer, const char* channel, Bytes bytes) {
-    return {.direction = direction, .axis = "pp", .peer = peer, .channel = channel, .bytes = bytes};
+  /// @param stage  any chunk of the peer's, counted over all stages
+  Message message(Message::Direction direction, int stage, const char* channel, Bytes bytes) const {
+    return {.direction = direction,
+            .axis = "pp",
+            .peer = stage % layout_.pp,
+            .channel = channel,
+            .bytes = bytes};
   }
 
   /// Sampled token ids, 4 bytes each, from the last stage to the first.
   static Bytes token_bytes(const Pass& pass) { return Bytes{4.0 * pass.sequences}; }
 
   Bytes hidden_bytes(const Pass& pass) const {
-    return static_cast<double>(pass.tokens()) * model_.hidden_size *
+    return static_cast<double>(strategy_.rows_between_stages(layout_, pass)) * model_.hidden_size *
            element_bytes(workload_.precision.activations());
+  }
+
+  /// Where tokens go beside hidden states over the same pair of ranks, each has its own
+  /// communicator: they would wait for each other in one.
+  std::string token_stream(const char* direction, const Stage& stage) const {
+    return std::string{direction} + (stage.count > layout_.pp ? ".tokens" : "");
   }
 
   void receive_tokens(ProgramBuilder& builder, const Pass& pass) const {
@@ -150,7 +173,7 @@ private:
     if (stage.count == 1 || !stage.first() || pass.sequences == 0) {
       return;
     }
-    const auto stream = builder.stream("receive");
+    const auto stream = builder.stream(token_stream("receive", stage));
     const auto tokens =
         builder.activation(per_micro_batch("tokens", pass), {pass.sequences}, DataType::fp32);
     builder.messages(
@@ -187,8 +210,10 @@ private:
   void receive_hidden(ProgramBuilder& builder, const Pass& pass) const {
     const auto stream = builder.stream("receive");
     const auto type = workload_.precision.activations();
-    builder.hidden = builder.activation(
-        per_micro_batch("received", pass), {pass.tokens(), model_.hidden_size}, type);
+    builder.hidden =
+        builder.activation(per_micro_batch("received", pass),
+                           {strategy_.rows_between_stages(layout_, pass), model_.hidden_size},
+                           type);
     builder.messages(
         stream,
         "receive.hidden",
@@ -203,7 +228,8 @@ private:
   /// Hidden states to the next stage, or from the last stage its tokens back to the first.
   void send_result(ProgramBuilder& builder, const Pass& pass) const {
     const auto& stage = builder.stage();
-    const auto stream = builder.stream("send");
+    const auto stream =
+        builder.stream(stage.last() ? token_stream("send", stage) : std::string{"send"});
     const auto done = builder.event("pass.done");
     builder.record(0, done);
     builder.wait(stream, done);
@@ -248,7 +274,14 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
   const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();
   strategy->validate(model, layout);
-  const auto layers = stage_layers(model, layout);
+  const int chunks = layout.virtual_stages > 0 ? layout.virtual_stages
+                     : layout.pp == 1          ? 1
+                                               : schedule->default_chunks();
+  if (chunks > 1 && schedule->default_chunks() == 1) {
+    refuse("virtual-stages = " + std::to_string(chunks) + ", but the schedule " + layout.schedule +
+           " passes each stage once; \"interleaved\" passes it several times");
+  }
+  const auto layers = stage_layers(model, layout, chunks);
   const auto sequences = split(workload.batch_size, layout.dp); // of each replica
   const int most = sequences.front();
   const int micro_batches = layout.micro_batches > 0 ? layout.micro_batches
@@ -279,22 +312,26 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   plan.prompt_tokens = workload.input_tokens;
   plan.program_of_rank.resize(static_cast<std::size_t>(layout.ranks()));
 
-  const auto order = schedule->order(micro_batches);
+  std::vector<std::vector<Stage>> chunks_of_stage(static_cast<std::size_t>(layout.pp));
+  int first_layer = 0;
+  for (int i = 0; i < layout.pp * chunks; ++i) {
+    const int count = layers[static_cast<std::size_t>(i)];
+    chunks_of_stage[static_cast<std::size_t>(i % layout.pp)].push_back(
+        {.index = i, .count = layout.pp * chunks, .first_layer = first_layer, .layers = count});
+    first_layer += count;
+  }
+  const auto order =
+      schedule->order({.stages = layout.pp, .chunks = chunks, .micro_batches = micro_batches});
   const RoleWriter writer{model, layout, workload, *strategy, order};
   std::map<std::pair<int, int>, int> role_of; // (stage, sequences) -> program
   for (int d = 0; d < layout.dp; ++d) {
-    int first_layer = 0;
     for (int s = 0; s < layout.pp; ++s) {
-      const Stage stage{.index = s,
-                        .count = layout.pp,
-                        .first_layer = first_layer,
-                        .layers = layers[static_cast<std::size_t>(s)]};
-      first_layer += stage.layers;
       const int count = sequences[static_cast<std::size_t>(d)];
       const auto [role, added] =
           role_of.try_emplace({s, count}, static_cast<int>(plan.programs.size()));
       if (added) {
-        plan.programs.push_back(writer.write(stage, count, micro_batches));
+        plan.programs.push_back(
+            writer.write(chunks_of_stage[static_cast<std::size_t>(s)], count, micro_batches));
       }
       for (int t = 0; t < layout.tp; ++t) {
         plan.program_of_rank[static_cast<std::size_t>(rank_at(layout, d, s, t))] = role->second;

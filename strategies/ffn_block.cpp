@@ -50,14 +50,15 @@ BufferId second_norm_kernel(ProgramBuilder& builder,
                             int layer,
                             const WeightBuffer& weights) {
   const std::int64_t hidden = builder.model().hidden_size;
-  const auto residual = activation(builder, "residual", pass.tokens(), hidden);
-  const auto normed = activation(builder, "normed", pass.tokens(), hidden);
+  const auto rows = stream_rows(builder, pass);
+  const auto residual = activation(builder, "residual", rows, hidden);
+  const auto normed = activation(builder, "normed", rows, hidden);
   builder.kernel("ffn_norm",
-                 row_kernel(builder, RowFunction::norm, pass.tokens(), hidden, hidden),
+                 row_kernel(builder, RowFunction::norm, rows, hidden, hidden),
                  {.layer = layer,
                   .reads = {residual, weights(layer_name(layer, "ffn_norm"))},
                   .writes = {normed}});
-  return normed;
+  return gather_rows(builder, pass, "ffn_norm", layer, normed);
 }
 
 } // namespace

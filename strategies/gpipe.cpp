@@ -16,15 +16,15 @@ public:
     return std::min(stages, sequences);
   }
 
-  [[nodiscard]] PipelineOrder order(int micro_batches) const override {
+  [[nodiscard]] PipelineOrder order(const PipelineShape& shape) const override {
     using Kind = ScheduleBlock::Kind;
     PipelineOrder order;
-    for (int m = 0; m < micro_batches; ++m) {
+    for (int m = 0; m < shape.micro_batches; ++m) {
       order.prologue.push_back({Kind::forward, m});
       order.body.push_back({Kind::receive_tokens, m});
       order.epilogue.push_back({Kind::receive_tokens, m});
     }
-    for (int m = 0; m < micro_batches; ++m) {
+    for (int m = 0; m < shape.micro_batches; ++m) {
       order.body.push_back({Kind::forward, m});
     }
     return order;

@@ -29,6 +29,11 @@ public:
   /// One layer, hidden states to hidden states.
   virtual void layer(ProgramBuilder& builder, const Pass& pass, int layer) const = 0;
 
+  /// Rows of hidden states that each rank sends to the next stage, and has from the one before.
+  [[nodiscard]] virtual std::int64_t rows_between_stages(const Layout&, const Pass& pass) const {
+    return pass.tokens();
+  }
+
   /// What is left to do before the hidden states go to the next stage; not on the last stage.
   virtual void leave_stage(ProgramBuilder&, const Pass&) const {}
 

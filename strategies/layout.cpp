@@ -48,6 +48,9 @@ std::string Layout::tag() const {
   if (micro_batches != 0) {
     text += "-m" + std::to_string(micro_batches);
   }
+  if (virtual_stages != 0) {
+    text += "-v" + std::to_string(virtual_stages);
+  }
   if (prefetch) {
     text += "-prefetch";
   }

@@ -14,8 +14,10 @@ struct Layout {
   int dp = 1;                     ///< replicas; for zero3 the ranks that share the weights
   std::string schedule = "naive"; ///< registered pipeline schedule; matters when pp > 1
   int micro_batches = 0;          ///< per replica; 0 = the schedule's default
+  int virtual_stages = 0;         ///< chunks of layers per GPU; 0 = the schedule's default
   bool prefetch = false;          ///< zero3: gather the next layer while this one computes
-  /// Layers of each stage ("20,20,20,20"); empty = as equal as possible, early stages first.
+  /// Layers of each stage ("20,20,20,20"), with virtual stages of each of these in the order in
+  /// which the layers are passed; empty = as equal as possible, early stages first.
   std::vector<int> stage_layers = {};
 
   [[nodiscard]] int ranks() const { return tp * pp * dp; }

@@ -158,6 +158,10 @@ private:
       refuse_repetition(layout.micro_batches != 0, "micro-batches");
       rest_.remove_prefix(1);
       layout.micro_batches = take_number("the number of micro-batches");
+    } else if (word.size() > 1 && word[0] == 'v' && is_digit(word[1])) {
+      refuse_repetition(layout.virtual_stages != 0, "virtual stages");
+      rest_.remove_prefix(1);
+      layout.virtual_stages = take_number("the number of virtual stages");
     } else if (word.starts_with("layers")) {
       refuse_repetition(!layout.stage_layers.empty(), "layers");
       layout.stage_layers = parse_stage_layers(word.substr(6), where_);
@@ -181,7 +185,7 @@ private:
       }
     }
     if (best.empty()) {
-      known.insert(known.end(), {"prefetch", "m4", "layers20+20"});
+      known.insert(known.end(), {"prefetch", "m4", "v2", "layers20+20"});
       throw InputError::unknown_name(where_, "schedule or option", word, known);
     }
     refuse_repetition(schedule_given_, "a schedule");
@@ -242,6 +246,10 @@ Layout settled(Layout layout, const std::string& where) {
     if (!layout.stage_layers.empty()) {
       throw InputError::at(
           where, "lists the layers of stages without a pipeline", "they are for layouts with pp");
+    }
+    if (layout.virtual_stages != 0) {
+      throw InputError::at(
+          where, "asks for virtual stages without a pipeline", "they are for layouts with pp");
     }
     layout.schedule = Layout{}.schedule;
   }

@@ -19,9 +19,9 @@ inline constexpr int most_ranks = 10'000'000;
 /// DEGREES is "single" or a run of NAME[x][N] without separators, where NAME is pp, dp or a
 /// registered layer strategy ("tp8", "tp4pp2", "tp2zero3x4"); a name that ends in a digit needs the
 /// x before its number. One NAME may come without N: it takes the GPUs that the others leave.
-/// OPTION is a pipeline schedule ("gpipe"), "m4" (micro-batches per replica), "prefetch", or
-/// "layers20+12" (layers of each stage); "-" works as well as ":". Each tag of a layout is such a
-/// spec.
+/// OPTION is a pipeline schedule ("gpipe"), "m4" (micro-batches per replica), "v2" (virtual
+/// stages), "prefetch", or "layers20+12" (layers of each stage); "-" works as well as ":". Each tag
+/// of a layout is such a spec.
 ///
 /// Degrees may need more GPUs than there are; whoever runs the layout says so.
 ///

@@ -10,11 +10,11 @@ class Naive final : public PipelineSchedule {
 public:
   [[nodiscard]] int default_micro_batches(int, int) const override { return 1; }
 
-  [[nodiscard]] PipelineOrder order(int micro_batches) const override {
+  [[nodiscard]] PipelineOrder order(const PipelineShape& shape) const override {
     using Kind = ScheduleBlock::Kind;
     PipelineOrder order;
-    order.body.push_back({Kind::receive_tokens, micro_batches - 1});
-    for (int m = 0; m < micro_batches; ++m) {
+    order.body.push_back({Kind::receive_tokens, shape.micro_batches - 1});
+    for (int m = 0; m < shape.micro_batches; ++m) {
       for (auto* blocks : {&order.prologue, &order.body}) {
         if (m > 0) {
           blocks->push_back({Kind::receive_tokens, m - 1});
@@ -22,7 +22,7 @@ public:
         blocks->push_back({Kind::forward, m});
       }
     }
-    order.epilogue.push_back({Kind::receive_tokens, micro_batches - 1});
+    order.epilogue.push_back({Kind::receive_tokens, shape.micro_batches - 1});
     return order;
   }
 };

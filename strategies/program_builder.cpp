@@ -60,6 +60,12 @@ ProgramBuilder::weights(const std::string& name, std::vector<std::int64_t> shape
 }
 
 BufferId ProgramBuilder::gather_buffer(const std::string& name, Bytes bytes) {
+  if (const auto found = buffers_.find(name); found != buffers_.end()) {
+    auto& known = program_.buffers[static_cast<std::size_t>(found->second)];
+    known.bytes = std::max(known.bytes, bytes);
+    known.shape = {static_cast<std::int64_t>(known.bytes.value())};
+    return found->second;
+  }
   return add_buffer({name,
                      BufferKind::gathered_weights,
                      {static_cast<std::int64_t>(bytes.value())},

@@ -10,7 +10,8 @@
 
 namespace decodesim {
 
-/// The layers that one pipeline position holds.
+/// Layers that a pipeline stage passes at once: all that it holds, or one of its chunks. Stages and
+/// chunks are counted in the order in which the layers are passed.
 struct Stage {
   int index = 0;
   int count = 1;
@@ -57,7 +58,8 @@ public:
 
   /// Resident weights of this rank's shard; counts towards Program::weights.
   BufferId weights(const std::string& name, std::vector<std::int64_t> shape, DataType type);
-  /// A buffer that several layers' gathered weights use in turn.
+  /// A buffer that several layers' gathered weights use in turn; declared again, it grows to the
+  /// larger size.
   BufferId gather_buffer(const std::string& name, Bytes bytes);
   /// Key and value cache of one layer for all sequences of the rank, at its longest: the model's
   /// latent, or a key and a value per KV head, of the layer's window alone if it has one.
@@ -67,6 +69,9 @@ public:
 
   /// Finds a buffer declared before. @throws std::out_of_range
   [[nodiscard]] BufferId buffer(const std::string& name) const;
+
+  /// Declarations and operations from here on belong to this chunk of the stage.
+  void enter(const Stage& stage) { stage_ = stage; }
 
   /// Operations from here on belong to this pass.
   void begin(const Pass& pass);
@@ -90,6 +95,9 @@ public:
 
   /// Hidden states of the pass: set by the embedding or a receive, replaced by every layer.
   BufferId hidden = -1;
+  /// Ranks that the rows of the residual stream are cut over between the blocks; strategies that
+  /// cut them set it.
+  int row_shards = 1;
   /// Name of the gather buffer that holds the weights in use; strategies that gather set it.
   std::string gathered_into;
 

@@ -11,7 +11,8 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   if (stage.first()) {
     builder.weights("embedding", {shard.vocabulary, hidden}, other);
     if (model.position == PositionKind::learned) {
-      builder.weights("positions", {model.max_positions + model.extra_positions, hidden}, other);
+      const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
+      builder.weights("positions", {positions, hidden}, other);
     }
     if (model.embedding_norm) {
       builder.weights("embedding_norm", {norm}, other);
@@ -66,15 +67,16 @@ void after_embedding(ProgramBuilder& builder, const Pass& pass) {
   }
   const std::int64_t hidden = builder.model().hidden_size;
   builder.kernel("embedding_norm",
-                 row_kernel(builder, RowFunction::norm, pass.tokens(), hidden, hidden),
+                 row_kernel(builder, RowFunction::norm, stream_rows(builder, pass), hidden, hidden),
                  {.reads = {builder.hidden}, .writes = {builder.hidden}});
 }
 
 void residual_kernel(ProgramBuilder& builder, const Pass& pass) {
   const std::int64_t hidden = builder.model().hidden_size;
-  const auto residual = activation(builder, "residual", pass.tokens(), hidden);
+  const auto rows = stream_rows(builder, pass);
+  const auto residual = activation(builder, "residual", rows, hidden);
   builder.kernel("residual_add",
-                 row_kernel(builder, RowFunction::residual_add, pass.tokens(), 2 * hidden, hidden),
+                 row_kernel(builder, RowFunction::residual_add, rows, 2 * hidden, hidden),
                  {.reads = {builder.hidden, residual}, .writes = {builder.hidden}});
 }
 
@@ -88,11 +90,15 @@ void head_kernels(ProgramBuilder& builder,
   const auto& model = builder.model();
   const auto rows = last_tokens.tokens();
   const std::int64_t hidden = model.hidden_size;
-  const auto normed = activation(builder, "head_normed", rows, hidden);
-  const auto residual = activation(builder, "residual", pass.tokens(), hidden);
+  // Which rank has the last rows is not known: where rows are cut all of them are normalised.
+  const auto kept = stream_rows(builder, pass);
+  const auto normed_rows = builder.row_shards == 1 ? rows : kept;
+  const auto part = activation(builder, "head_normed", normed_rows, hidden);
+  const auto residual = activation(builder, "residual", kept, hidden);
   builder.kernel("final_norm",
-                 row_kernel(builder, RowFunction::norm, rows, 2 * hidden, hidden),
-                 {.reads = {builder.hidden, residual, weights("final_norm")}, .writes = {normed}});
+                 row_kernel(builder, RowFunction::norm, normed_rows, 2 * hidden, hidden),
+                 {.reads = {builder.hidden, residual, weights("final_norm")}, .writes = {part}});
+  const auto normed = gather_rows(builder, pass, "final_norm", -1, part);
   const bool shares_table = model.tied_embeddings && builder.stage().first();
   auto product = gemm(builder, rows, shard.vocabulary, hidden, false);
   product.weights = builder.precision().activations();

@@ -5,24 +5,23 @@
 
 namespace decodesim {
 
-namespace {
+WeightBuffer TensorParallel::weight_buffer(const ProgramBuilder& builder) const {
+  return [&builder](const std::string& name) { return builder.buffer(name); };
+}
 
-void all_reduce_hidden(ProgramBuilder& builder, const Pass& pass, const char* name, int layer) {
+void TensorParallel::sum_hidden(ProgramBuilder& builder,
+                                const Pass& pass,
+                                const char* block,
+                                int layer) const {
   if (builder.layout().tp == 1) {
     return;
   }
   const auto bytes = static_cast<double>(pass.tokens()) * builder.model().hidden_size *
                      element_bytes(builder.precision().activations());
   builder.collective(0,
-                     name,
+                     std::string{"all_reduce."} + block,
                      {.kind = CollectiveKind::all_reduce, .axis = "tp", .total_bytes = bytes},
                      {.layer = layer, .reads = {builder.hidden}, .writes = {builder.hidden}});
-}
-
-} // namespace
-
-WeightBuffer TensorParallel::weight_buffer(const ProgramBuilder& builder) const {
-  return [&builder](const std::string& name) { return builder.buffer(name); };
 }
 
 void TensorParallel::validate(const Model& model, const Layout& layout) const {
@@ -46,7 +45,7 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
   }
   embedding_kernels(
       builder, pass, Shard{builder.model(), builder.layout().tp}, weight_buffer(builder));
-  all_reduce_hidden(builder, pass, "all_reduce.embedding", -1);
+  sum_hidden(builder, pass, "embedding", -1);
   after_embedding(builder, pass);
 }
 
@@ -59,13 +58,13 @@ void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer)
   const auto input = attention_kernels(builder, pass, layer, shard, weights);
   if (builder.model().parallel_block) {
     parallel_ffn_kernels(builder, pass, layer, shard, weights, input);
-    all_reduce_hidden(builder, pass, "all_reduce.block", layer);
+    sum_hidden(builder, pass, "block", layer);
     return;
   }
-  all_reduce_hidden(builder, pass, "all_reduce.attention", layer);
+  sum_hidden(builder, pass, "attention", layer);
   post_norm_kernel(builder, pass, "post_attention_norm", layer, weights);
   ffn_kernels(builder, pass, layer, shard, weights);
-  all_reduce_hidden(builder, pass, "all_reduce.ffn", layer);
+  sum_hidden(builder, pass, "ffn", layer);
   post_norm_kernel(builder, pass, "post_ffn_norm", layer, weights);
 }
 

@@ -25,6 +25,10 @@ public:
   void head(ProgramBuilder& builder, const Pass& pass) const override;
 
 protected:
+  /// Sums the partial hidden states of the tp ranks: an all-reduce here; nothing when tp is 1.
+  virtual void
+  sum_hidden(ProgramBuilder& builder, const Pass& pass, const char* block, int layer) const;
+
   /// Where a matrix is read from; resident here.
   [[nodiscard]] virtual WeightBuffer weight_buffer(const ProgramBuilder& builder) const;
 };

@@ -64,6 +64,10 @@ over_nodes(const Machine& machine, const Routes& routes, const std::vector<int>&
       std::rotate(part.begin(),
                   part.begin() + static_cast<std::ptrdiff_t>(exit + 1) % std::ssize(part),
                   part.end());
+      if (i % 2 == 1) {
+        // Entered by the GPU whose number the one before was left from: both on one rail.
+        std::reverse(part.begin(), part.end());
+      }
       channel.insert(channel.end(), part.begin(), part.end());
     }
   }

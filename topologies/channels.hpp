@@ -10,7 +10,9 @@ namespace decodesim {
 /// more than one link of a GPU. Each is an order of the same GPUs.
 ///
 /// - Over several nodes: one ring for every NIC that each node's GPUs use by default; ring c is the
-///   given order with every node's part turned so that another GPU leaves it.
+///   given order with every node's part turned so that another GPU leaves it, and every second one
+///   reversed, so that equal GPUs of two nodes are joined (the last and the first of an odd number
+///   of nodes are not).
 /// - Inside a node whose GPUs are joined by direct links: if every link can be used up by rings
 ///   (Hamiltonian cycles that share no physical link), these in both directions; the search gives
 ///   up on more than 8 GPUs.

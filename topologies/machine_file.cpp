@@ -125,6 +125,9 @@ public:
       machine.peer_to_peer =
           read_kind<PeerToPeer>("peer-to-peer access", peer_to_peer_names, *level);
     }
+    if (const auto reduction = json_.find("in_switch_reduction")) {
+      machine.in_switch_reduction = read_ratio(*reduction);
+    }
     read_vertices(machine);
     const auto types = read_link_types();
     read_links(machine, types);

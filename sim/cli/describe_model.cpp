@@ -2,7 +2,6 @@
 
 #include "sim/model/parameters.hpp"
 
-#include <algorithm>
 #include <iomanip>
 #include <set>
 #include <sstream>

@@ -41,8 +41,8 @@ Scenario read(const ScenarioFlags& flags) {
       .machine = flags.machine,
       .nodes =
           flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)} : std::nullopt,
-      .model = flags.model,
-      .fabric = fabric_from(flags.fabric)};
+      .fabric = fabric_from(flags.fabric),
+      .model = flags.model};
   Scenario scenario;
   if (flags.file) {
     scenario = load_scenario(*flags.file, choice);
@@ -77,6 +77,12 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.expert_dtype) {
     workload.precision.experts = data_type_named(*flags.expert_dtype, "--expert-dtype");
   }
+  if (workload.precision.experts && !model.moe) {
+    throw InputError::at(origin(flags.expert_dtype, "--expert-dtype", flags.file, "expert_dtype"),
+                         "is " + to_string(*workload.precision.experts) + ", but " + model.name +
+                             " has no experts",
+                         "leave it out");
+  }
   if (flags.kv_cache_dtype) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
   }
@@ -92,6 +98,10 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.ring_order) {
     scenario.ring_order = ring_order_named(*flags.ring_order, "--ring-order");
   }
+  if (flags.fold) {
+    scenario.fold = folding_named(*flags.fold, "--fold");
+  }
+  scenario.every_token = scenario.every_token || flags.every_token;
   if (flags.mapping) {
     scenario.mapping = *flags.mapping;
   }
@@ -102,7 +112,7 @@ Scenario read(const ScenarioFlags& flags) {
 
 bool LayoutFlags::any_given() const {
   return tp || pp || dp || zero3 || prefetch || strategy || schedule || micro_batches ||
-         stage_layers;
+         virtual_stages || stage_layers;
 }
 
 void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags) {
@@ -200,6 +210,16 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
                  "[searched]")
       ->type_name("searched|ranks")
       ->group(simulation);
+  app.add_option("--fold",
+                 flags.fold,
+                 "auto: ranks that provably do the same are simulated once, with the same result; "
+                 "none: every rank is simulated [auto]")
+      ->type_name("auto|none")
+      ->group(simulation);
+  app.add_flag("--every-token",
+               flags.every_token,
+               "Simulate every decode step; otherwise long runs interpolate between some of them")
+      ->group(simulation);
 }
 
 void add_layout_flags(CLI::App& app, LayoutFlags& flags) {
@@ -229,6 +249,11 @@ void add_layout_flags(CLI::App& app, LayoutFlags& flags) {
   app.add_option("--micro-batches",
                  flags.micro_batches,
                  "Parts that each replica's batch is cut into [the schedule's default]")
+      ->type_name("N")
+      ->group(layout);
+  app.add_option("--virtual-stages",
+                 flags.virtual_stages,
+                 "interleaved: chunks of layers per GPU [the schedule's default]")
       ->type_name("N")
       ->group(layout);
   app.add_option(
@@ -296,13 +321,15 @@ Layout layout_from(const LayoutFlags& flags, int gpus) {
     layout.schedule = pipeline_schedule_named(*flags.schedule, "--schedule").name;
   }
   layout.micro_batches = as_int(flags.micro_batches, "--micro-batches", most_of_a_degree, 0);
+  layout.virtual_stages = as_int(flags.virtual_stages, "--virtual-stages", most_of_a_degree, 0);
   layout.prefetch = flags.prefetch;
   if (flags.stage_layers) {
     layout.stage_layers = parse_stage_layers(*flags.stage_layers, "--stage-layers");
   }
-  const auto* where = layout.prefetch      ? "--prefetch"
-                      : flags.stage_layers ? "--stage-layers"
-                                           : "--tp, --pp, --dp";
+  const auto* where = layout.prefetch        ? "--prefetch"
+                      : flags.stage_layers   ? "--stage-layers"
+                      : flags.virtual_stages ? "--virtual-stages"
+                                             : "--tp, --pp, --dp";
   return settled(std::move(layout), where);
 }
 

@@ -34,6 +34,8 @@ struct ScenarioFlags {
   Flag fidelity;
   Flag launch;
   Flag ring_order;
+  Flag fold;
+  bool every_token = false;
 };
 
 /// One layout, degree by degree.
@@ -46,6 +48,7 @@ struct LayoutFlags {
   Flag strategy;
   Flag schedule;
   Flag micro_batches;
+  Flag virtual_stages;
   Flag stage_layers;
 
   [[nodiscard]] bool any_given() const;

@@ -30,7 +30,12 @@ std::vector<Entry> models() {
     std::ostringstream text;
     text << std::fixed << std::setprecision(2) << static_cast<double>(total_parameters(model)) / 1e9
          << "e9 parameters, " << model.layers << " layers, hidden size " << model.hidden_size
-         << ", " << model.heads << " heads, " << model.kv_heads << " KV heads";
+         << ", " << model.heads << " heads, "
+         << (model.latent ? "latent attention" : std::to_string(model.kv_heads) + " KV heads");
+    if (model.moe) {
+      text << ", " << model.moe->experts << " experts, "
+           << static_cast<double>(active_parameters(model)) / 1e9 << "e9 active";
+    }
     entries.push_back({name, text.str()});
   }
   return entries;
@@ -126,8 +131,9 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option(
-         "KIND", *kind, "models, machines, networks, gpus, strategies, schedules or collectives")
+  app->add_option("KIND",
+                  *kind,
+                  "models, machines, networks, gpus, strategies, schedules or collectives")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

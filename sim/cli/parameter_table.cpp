@@ -22,7 +22,15 @@ Bytes bytes_per_gpu(double parameters, DataType type, int gpus) {
   return parameters / gpus * element_bytes(type);
 }
 
+/// As the result file has it.
 std::string number(double value) { return nlohmann::json(value).dump(); }
+
+/// In as few digits as tell it.
+std::string short_number(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
 
 std::string as_text(double parameters) {
   Table table;
@@ -37,7 +45,7 @@ std::string as_text(double parameters) {
     }
     table.rows.push_back(std::move(cells));
   }
-  return "weights of " + number(parameters) + " parameters, GiB per GPU\n\n" +
+  return "weights of " + short_number(parameters) + " parameters, GiB per GPU\n\n" +
          to_text(table, false) +
          "\nEvery parameter in that type (int4 with a 16-bit scale per 128), divided evenly. Of a "
          "model\nwithout a published shape nothing else is known: no cache, no activations, no "

@@ -84,6 +84,7 @@ std::string rounded(double value, int digits) {
 void print_stats(const Report& report) {
   std::cerr << std::left << std::setw(24) << "layout" << std::right << std::setw(14)
             << "simulated s" << std::setw(10) << "wall s" << std::setw(20) << "wall ms per step"
+            << std::setw(18) << "simulated ranks" << std::setw(18) << "simulated steps"
             << "\n";
   const int steps = report.scenario.workload.decode_steps();
   for (const auto& result : report.results) {
@@ -91,7 +92,11 @@ void print_stats(const Report& report) {
       std::cerr << std::left << std::setw(24) << result.tag << std::right << std::setw(14)
                 << rounded(result.end_to_end_s, 4) << std::setw(10) << rounded(result.wall_s, 3)
                 << std::setw(20)
-                << (steps > 0 ? rounded(1e3 * result.wall_s / (steps + 1), 3) : "-") << "\n";
+                << (steps > 0 ? rounded(1e3 * result.wall_s / (steps + 1), 3) : "-")
+                << std::setw(18)
+                << std::to_string(result.simulated_ranks) + " of " + std::to_string(result.gpus)
+                << std::setw(18)
+                << std::to_string(result.simulated_steps) + " of " + std::to_string(steps) << "\n";
     }
   }
 }

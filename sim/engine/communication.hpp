@@ -34,6 +34,8 @@ public:
 
   [[nodiscard]] Transfer message(int from_rank, int to_rank, Bytes bytes) const;
 
+  [[nodiscard]] const Machine& machine() const { return machine_; }
+
   [[nodiscard]] int gpu(int rank) const { return gpu_of_rank_[static_cast<std::size_t>(rank)]; }
 
 private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <vector>
 
 namespace decodesim {
 
@@ -34,6 +35,20 @@ public:
 
   /// Called at the end of each bubble of a rank with overlapping streams; may be empty.
   std::function<void(double start, double end)> on_bubble;
+
+  /// What the rank has done until the end of one of its steps.
+  struct Mark {
+    double now = 0;
+    std::array<double, 4> sum{}; ///< compute, transfer, waiting, bubble
+  };
+
+  /// Notes how far the account is at the end of a step.
+  void mark(double now) {
+    settle(now);
+    marks_.push_back({now, {sum_[0], sum_[1], sum_[2], sum_[3]}});
+  }
+
+  [[nodiscard]] const std::vector<Mark>& marks() const { return marks_; }
 
   void open_window(double now) {
     settle(now);
@@ -84,6 +99,7 @@ private:
   double settled_ = 0;
   double opened_ = 0;
   double bubble_since_ = 0;
+  std::vector<Mark> marks_;
   GpuTime window_;
 };
 

@@ -55,6 +55,8 @@ std::unique_ptr<sg4::Engine> make_engine() {
 struct Platform::Impl {
   std::unique_ptr<sg4::Engine> engine = make_engine();
   sg4::NetZone* root = nullptr;
+  sg4::NetZone* ways = nullptr; ///< of the pseudo hosts and the routes between them
+  std::vector<sg4::Host*> way_hosts;
   std::vector<sg4::Host*> hosts;
   std::vector<sg4::Link*> links;    ///< by LinkDirection, made on first use
   std::vector<sg4::Link*> memories; ///< by GPU, made on first use
@@ -62,7 +64,9 @@ struct Platform::Impl {
 };
 
 Platform::Platform(const Machine& machine) : machine_{machine}, impl_{std::make_unique<Impl>()} {
-  impl_->root = sg4::create_full_zone("root");
+  // Neither a zone per route nor a root that routes: both cost the square of their number.
+  impl_->root = sg4::create_empty_zone("root");
+  impl_->ways = sg4::create_full_zone("ways")->set_parent(impl_->root);
   impl_->hosts.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
   impl_->links.resize(2 * machine.links.size(), nullptr);
   impl_->memories.resize(static_cast<std::size_t>(machine.gpu_count()), nullptr);
@@ -101,12 +105,23 @@ sg4::Link* Platform::memory(int gpu) {
   return link;
 }
 
+/// Route 0 leads from host 1 to host 0, 1 back, 2 and 3 join hosts 2 and 0, 4 and 5 hosts 2 and 1:
+/// n hosts name n (n - 1) routes.
+Platform::Route Platform::next_route() {
+  auto& hosts = impl_->way_hosts;
+  const auto pair = routes_.size() / 2;
+  while (hosts.size() * (hosts.size() - 1) / 2 <= pair || hosts.size() < 2) {
+    hosts.push_back(impl_->ways->create_host("way" + std::to_string(hosts.size()), 1.0)->seal());
+  }
+  const auto last = hosts.size() - 1;
+  auto* newer = hosts[last];
+  auto* older = hosts[pair - last * (last - 1) / 2];
+  return routes_.size() % 2 == 0 ? Route{.from = newer, .to = older}
+                                 : Route{.from = older, .to = newer};
+}
+
 RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
-  const auto number = std::to_string(routes_.size());
-  auto* zone = sg4::create_full_zone("route" + number)->set_parent(impl_->root);
-  Route route;
-  route.from = zone->create_host("from" + number, 1.0)->seal();
-  route.to = zone->create_host("to" + number, 1.0)->seal();
+  auto route = next_route();
   route.cap = cap;
   std::vector<sg4::LinkInRoute> in_route;
   if (cap != nullptr) {
@@ -115,9 +130,8 @@ RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
   for (const auto* one : links) {
     in_route.emplace_back(one);
   }
-  zone->add_route(
+  impl_->ways->add_route(
       route.from->get_netpoint(), route.to->get_netpoint(), nullptr, nullptr, in_route, false);
-  zone->seal();
   routes_.push_back(route);
   return static_cast<RouteId>(routes_.size()) - 1;
 }

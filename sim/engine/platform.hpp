@@ -21,7 +21,7 @@ namespace decodesim {
 using RouteId = int;
 
 /// The machine as SimGrid sees it: one host per GPU (where actors live), one link per direction and
-/// one for the memory of each GPU, and a pair of pseudo hosts per route.
+/// one for the memory of each GPU, and an ordered pair of pseudo hosts per route.
 ///
 /// Settings are chosen here and nowhere else: network/model CM02, no TCP window (TCP-gamma 0), no
 /// cross traffic, precision 1e-12 s. Every SimGrid link has latency 0, because CM02 would otherwise
@@ -66,6 +66,7 @@ private:
     simgrid::s4u::Link* cap = nullptr;
   };
 
+  Route next_route();
   RouteId add(const std::vector<simgrid::s4u::Link*>& links, simgrid::s4u::Link* cap);
   simgrid::s4u::Link* link(LinkDirection direction);
   simgrid::s4u::Link* memory(int gpu);

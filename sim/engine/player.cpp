@@ -8,50 +8,93 @@ namespace sg4 = simgrid::s4u;
 
 namespace decodesim {
 
+namespace {
+
+/// Each stream is an actor with a stack of its own, two memory mappings; Linux allows a process
+/// 65,530 of these (vm.max_map_count), and SimGrid aborts when they run out.
+constexpr int most_actors = 30000;
+
+/// Whether a rank computes and communicates at once.
+bool has_several_streams(const ProgramIndex& index) {
+  const auto in_use = [](const auto& parts) {
+    return !parts[0].empty() || !parts[1].empty() || !parts[2].empty();
+  };
+  return std::count_if(index.streams.begin(), index.streams.end(), in_use) > 1;
+}
+
+} // namespace
+
 Player::Player(const Plan& plan,
                const Machine& machine,
                const std::vector<int>& gpu_of_rank,
-               const SimulationOptions& options)
-    : plan_{plan}, machine_{machine}, options_{options}, platform_{machine},
-      communication_{plan, machine, gpu_of_rank, options} {
+               const SimulationOptions& options,
+               SampledSteps steps)
+    : plan_{plan}, machine_{machine}, gpu_of_rank_{gpu_of_rank}, options_{options},
+      steps_{std::move(steps)}, plays_{static_cast<int>(steps_.played().size())},
+      platform_{machine}, communication_{plan, machine, gpu_of_rank, options} {
   indices_.reserve(plan.programs.size());
   timings_.reserve(plan.programs.size());
+  std::vector<bool> overlaps; // by program
   for (const auto& program : plan.programs) {
-    indices_.emplace_back(program, plan.decode_steps);
+    indices_.emplace_back(program, plays_);
     timings_.emplace_back(program, machine.gpu);
+    overlaps.push_back(has_several_streams(indices_.back()));
   }
-  for (int number = 0; number < plan.ranks(); ++number) {
+  transfers_ = std::make_unique<PreparedTransfers>(
+      plan, indices_, communication_, overlaps, options.fold, platform_);
+  communicators_.resize(transfers_->communicator_sizes().size());
+  channels_.resize(transfers_->channel_pairs().size());
+  for (std::size_t i = 0; i < channels_.size(); ++i) {
+    channels_[i].pairs = &transfers_->channel_pairs()[i];
+  }
+  decode_use_.resize(static_cast<std::size_t>(transfers_->piece_count()));
+  make_ranks();
+  result_.simulated_ranks = static_cast<int>(ranks_.size());
+  result_.step_end_s.resize(static_cast<std::size_t>(plays_), 0.0);
+  if (options.record_timeline) {
+    for (const int gpu : gpu_of_rank) {
+      result_.timeline.gpu_of_rank.push_back(
+          machine.vertices[static_cast<std::size_t>(machine.gpus[static_cast<std::size_t>(gpu)])]
+              .id);
+    }
+  }
+}
+
+void Player::make_ranks() {
+  int actors = 0;
+  for (int number = 0; number < plan_.ranks(); ++number) {
+    if (transfers_->fold().rank(number) != number) {
+      continue;
+    }
     auto rank = std::make_unique<Rank>();
     const auto role =
-        static_cast<std::size_t>(plan.program_of_rank[static_cast<std::size_t>(number)]);
+        static_cast<std::size_t>(plan_.program_of_rank[static_cast<std::size_t>(number)]);
     rank->number = number;
-    rank->gpu = gpu_of_rank[static_cast<std::size_t>(number)];
+    rank->gpu = gpu_of_rank_[static_cast<std::size_t>(number)];
     (void)platform_.host(rank->gpu); // no host can be made once the platform is sealed
-    rank->program = &plan.programs[role];
+    rank->program = &plan_.programs[role];
     rank->index = &indices_[role];
     rank->timings = &timings_[role];
+    rank->collectives = &transfers_->collectives(number);
+    rank->messages = &transfers_->messages(number);
     rank->events.resize(static_cast<std::size_t>(rank->program->event_count));
-    int streams_in_use = 0;
     for (std::size_t s = 0; s < rank->index->streams.size(); ++s) {
-      const auto& operations = rank->index->streams[s];
       auto stream = std::make_unique<Stream>();
       stream->rank = rank.get();
       stream->id = static_cast<StreamId>(s);
-      stream->operations = &operations;
+      stream->operations = &rank->index->streams[s];
       rank->streams.push_back(std::move(stream));
-      streams_in_use +=
-          operations[0].empty() && operations[1].empty() && operations[2].empty() ? 0 : 1;
     }
+    actors += static_cast<int>(rank->streams.size());
     for (std::size_t s = rank->index->streams.size(); s-- > 0;) {
       if (!rank->index->streams[s][1].empty()) {
         rank->step_stream = static_cast<StreamId>(s);
       }
     }
-    rank->overlaps = streams_in_use > 1;
-    overlaps_.push_back(rank->overlaps);
+    rank->overlaps = has_several_streams(*rank->index);
     if (rank->overlaps) {
       rank->kernel_route = platform_.add_kernel_route(rank->gpu);
-      if (options.record_timeline) {
+      if (options_.record_timeline) {
         rank->clock.on_bubble = [this, computing = rank->streams.front().get()](double start,
                                                                                 double end) {
           if (!computing->finished) {
@@ -62,15 +105,10 @@ Player::Player(const Plan& plan,
     }
     ranks_.push_back(std::move(rank));
   }
-  transfers_ = std::make_unique<PreparedTransfers>(plan, communication_, overlaps_, platform_);
-  decode_use_.resize(static_cast<std::size_t>(transfers_->piece_count()));
-  result_.step_end_s.resize(static_cast<std::size_t>(plan.decode_steps), 0.0);
-  if (options.record_timeline) {
-    for (const int gpu : gpu_of_rank) {
-      result_.timeline.gpu_of_rank.push_back(
-          machine.vertices[static_cast<std::size_t>(machine.gpus[static_cast<std::size_t>(gpu)])]
-              .id);
-    }
+  if (actors > most_actors) {
+    throw LayoutError{"the layout has " + std::to_string(actors) +
+                      " streams that differ; at most " + std::to_string(most_actors) +
+                      " are simulated"};
   }
 }
 
@@ -89,13 +127,13 @@ void Player::sleep_until(double instant) const {
 
 void Player::block(Stream& stream) {
   stream.blocked = true;
-  stream.wake->acquire();
-  stream.blocked = false;
+  sg4::this_actor::suspend();
 }
 
 void Player::unblock(Stream& stream) {
   if (stream.blocked) {
-    stream.wake->release();
+    stream.blocked = false;
+    stream.actor->resume();
   }
 }
 
@@ -117,18 +155,19 @@ SimulationResult Player::play() {
                                        [](const auto& op) { return op.samples; })) {
         reporter_ = rank->number;
       }
-      sg4::Actor::create("rank" + std::to_string(rank->number) + "." +
-                             rank->program->streams[static_cast<std::size_t>(stream->id)],
-                         platform_.host(rank->gpu),
-                         [this, one = stream.get()] {
-                           try {
-                             run_stream(*one);
-                           } catch (const simgrid::ForcefulKillException&) {
-                             throw;
-                           } catch (...) {
-                             keep_first_error();
-                           }
-                         });
+      stream->actor =
+          sg4::Actor::create("rank" + std::to_string(rank->number) + "." +
+                                 rank->program->streams[static_cast<std::size_t>(stream->id)],
+                             platform_.host(rank->gpu),
+                             [this, one = stream.get()] {
+                               try {
+                                 run_stream(*one);
+                               } catch (const simgrid::ForcefulKillException&) {
+                                 throw;
+                               } catch (...) {
+                                 keep_first_error();
+                               }
+                             });
     }
   }
   sg4::Engine::get_instance()->run();
@@ -136,16 +175,18 @@ SimulationResult Player::play() {
     std::rethrow_exception(first_error_);
   }
   report_hanging();
+  fill_steps();
+  result_.decode_time_of_rank.resize(static_cast<std::size_t>(plan_.ranks()));
   for (const auto& rank : ranks_) {
-    auto time = rank->clock.window();
-    if (rank->program->body.empty()) {
-      time = GpuTime{.bubble_s = result_.end_s - result_.first_token_s};
+    const auto time = window_of(*rank);
+    for (const int alike : transfers_->fold().ranks_like(rank->number)) {
+      result_.decode_time_of_rank[static_cast<std::size_t>(alike)] = time;
     }
-    result_.decode_time_of_rank.push_back(time);
   }
   fill_links();
   if (options_.record_timeline) {
     fill_link_samples();
+    repeat_for_folded_ranks();
   }
   return std::move(result_);
 }
@@ -155,7 +196,7 @@ std::string Player::describe(const Stream& stream) const {
   return "rank " + std::to_string(stream.rank->number) + ", stream " +
          stream.rank->program->streams[static_cast<std::size_t>(stream.id)] + ": " + op.name +
          (op.layer >= 0 ? ", layer " + std::to_string(op.layer) : "") +
-         (stream.part == Part::body ? ", step " + std::to_string(stream.step) : "") + ", at " +
+         (stream.part == Part::body ? ", step " + std::to_string(step_of(stream)) : "") + ", at " +
          std::to_string(stream.now) + " s";
 }
 
@@ -181,15 +222,14 @@ void Player::report_hanging() const {
 void Player::run_stream(Stream& stream) {
   play_part(stream, Part::prologue, 0);
   auto& rank = *stream.rank;
-  const int steps = plan_.decode_steps;
   const bool ends_steps = stream.id == rank.step_stream;
   if (ends_steps) {
     begin_host_step(stream);
   }
-  if (ends_steps && steps == 1) {
+  if (ends_steps && plays_ == 1) {
     rank.clock.open_window(stream.now);
   }
-  for (int step = 0; step < steps; ++step) {
+  for (int step = 0; step < plays_; ++step) {
     play_part(stream, Part::body, step);
     if (ends_steps) {
       begin_host_step(stream);
@@ -203,10 +243,13 @@ void Player::run_stream(Stream& stream) {
 
 void Player::end_step(Stream& stream, int step) {
   auto& rank = *stream.rank;
-  if (step == 0 && plan_.decode_steps > 1) {
+  if (!steps_.all()) {
+    rank.clock.mark(stream.now);
+  }
+  if (step == 0 && plays_ > 1) {
     rank.clock.open_window(stream.now);
   }
-  if (step == plan_.decode_steps - 1) {
+  if (step == plays_ - 1) {
     rank.clock.close_window(stream.now);
   }
   if (options_.record_timeline && rank.program->sequences > 0) {
@@ -233,10 +276,10 @@ void Player::play_part(Stream& stream, Part part, int step) {
       next += play_kernels(stream, operations, next);
       continue;
     }
-    if (const auto* collective = as_collective(op)) {
-      play(stream, *collective);
+    if (as_collective(op) != nullptr) {
+      play_collective(stream, entry);
     } else {
-      play(stream, *as_point_to_point(op));
+      play_messages(stream, entry);
     }
     finish(stream, entry);
     ++next;
@@ -265,7 +308,7 @@ double Player::host_ready(Stream& stream, const IndexedOperation& entry) {
   const auto& gpu = machine_.gpu;
   const auto step = stream.part == Part::prologue ? std::size_t{0}
                     : stream.part == Part::body   ? static_cast<std::size_t>(stream.step) + 1
-                                                : static_cast<std::size_t>(plan_.decode_steps) + 1;
+                                                  : static_cast<std::size_t>(plays_) + 1;
   if (stream.part == Part::prologue || options_.launch == LaunchMode::eager) {
     if (rank.host_began.size() <= step) {
       rank.awaiting_host.emplace_back(step, &stream);
@@ -340,7 +383,7 @@ void Player::finish(Stream& stream, const IndexedOperation& entry) {
   instant = std::max(instant, stream.now);
   result_.end_s = std::max(result_.end_s, stream.now);
   if (stream.part == Part::body && rank.number == reporter_ && options_.on_progress) {
-    options_.on_progress(stream.step + 1, plan_.decode_steps);
+    options_.on_progress(step_of(stream) + 1, plan_.decode_steps);
   }
 }
 
@@ -352,98 +395,9 @@ void Player::record_span(const Stream& stream, SpanKind kind, double start, doub
                                       .stream = stream.id,
                                       .kind = kind,
                                       .part = stream.part,
-                                      .step = stream.part == Part::body ? stream.step : -1,
+                                      .step = stream.part == Part::body ? step_of(stream) : -1,
                                       .operation = stream.current->index});
   }
-}
-
-// ------------------------------------------------------------------------------------- kernels
-
-std::size_t Player::play_kernels(Stream& stream,
-                                 const std::vector<IndexedOperation>& operations,
-                                 std::size_t first) {
-  if (stream.rank->overlaps) {
-    return play_overlapping_kernels(stream, operations, first);
-  }
-  const auto& entry = operations[first];
-  const auto& timing = stream.rank->timings->at(stream.part, entry.index, stream.step);
-  const double end = stream.now + timing.seconds;
-  record_span(stream, SpanKind::compute, stream.now, end);
-  stream.rank->clock.add(SpanKind::compute, timing.seconds);
-  stream.now = end;
-  finish(stream, entry);
-  return 1;
-}
-
-/// Sleeps through a run of kernels between two events at once; a transfer that starts meanwhile
-/// interrupts the sleep, and kernels beside transfers become flows.
-std::size_t Player::play_overlapping_kernels(Stream& stream,
-                                             const std::vector<IndexedOperation>& operations,
-                                             std::size_t first) {
-  auto& rank = *stream.rank;
-  const auto timing = [&](std::size_t i) -> const KernelTiming& {
-    return rank.timings->at(stream.part, operations[i].index, stream.step);
-  };
-  const bool launched_together = options_.launch == LaunchMode::graph && stream.part == Part::body;
-  std::size_t last = first + 1; // one past the run
-  if (launched_together) {
-    const auto seen_by_others = [](const Operation& op) {
-      return !op.records.empty() || op.samples;
-    };
-    while (last < operations.size() && !seen_by_others(*operations[last - 1].operation) &&
-           operations[last].needs.empty() && as_kernel(*operations[last].operation) != nullptr) {
-      ++last;
-    }
-  }
-  rank.clock.change(clock(), SpanKind::compute, +1);
-  double share = 1.0; // of the kernel `next` that is left
-  double start = stream.now;
-  const auto complete = [&](std::size_t i, double end) {
-    stream.current = &operations[i];
-    record_span(stream, SpanKind::compute, start, end);
-    stream.now = start = end;
-    share = 1.0;
-  };
-  for (std::size_t next = first; next < last;) {
-    if (rank.transfers > 0) {
-      play_beside_transfer(stream, timing(next), share);
-      complete(next++, clock());
-      continue;
-    }
-    double left = share * timing(next).seconds;
-    for (std::size_t i = next + 1; i < last; ++i) {
-      left += timing(i).seconds;
-    }
-    const double from = clock();
-    rank.kernel_asleep = true;
-    // SimGrid takes a timeout of 0 for none.
-    const bool undisturbed = left <= 0 || rank.interrupt->acquire_timeout(left);
-    rank.kernel_asleep = false;
-    const double until = undisturbed ? from + left : clock();
-    double reached = from;
-    while (next < last) {
-      const double end = reached + share * timing(next).seconds;
-      if (!undisturbed && end > until) {
-        share -= (until - reached) / timing(next).seconds;
-        break;
-      }
-      reached = end;
-      complete(next++, end);
-    }
-  }
-  stream.now = clock();
-  rank.clock.change(stream.now, SpanKind::compute, -1);
-  for (std::size_t i = first; i < last; ++i) {
-    finish(stream, operations[i]);
-  }
-  return last - first;
-}
-
-/// The rest of a kernel as a flow over its GPU's memory, at most as fast as it would be alone.
-void Player::play_beside_transfer(Stream& stream, const KernelTiming& timing, double share) {
-  const Bytes left{share * timing.bytes};
-  const BytesPerSecond alone{timing.bytes / timing.seconds};
-  platform_.transfer_capped(stream.rank->kernel_route, left, alone);
 }
 
 } // namespace decodesim

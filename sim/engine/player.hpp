@@ -4,6 +4,7 @@
 #include "sim/engine/kernel_timing.hpp"
 #include "sim/engine/platform.hpp"
 #include "sim/engine/prepared_transfers.hpp"
+#include "sim/engine/sampled_steps.hpp"
 #include "sim/engine/simulate.hpp"
 #include "sim/plan/program_index.hpp"
 
@@ -11,10 +12,9 @@
 
 #include <deque>
 #include <exception>
-#include <map>
 #include <memory>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace decodesim {
@@ -31,10 +31,14 @@ public:
   Player(const Plan& plan,
          const Machine& machine,
          const std::vector<int>& gpu_of_rank,
-         const SimulationOptions& options);
+         const SimulationOptions& options,
+         SampledSteps steps);
   ~Player();
 
   SimulationResult play();
+
+  /// How far the windows of steps that were played are from one another's predictions.
+  [[nodiscard]] double worst_prediction() const { return worst_prediction_; }
 
 private:
   struct Rank;
@@ -44,11 +48,11 @@ private:
     Rank* rank = nullptr;
     StreamId id = 0;
     const std::array<std::vector<IndexedOperation>, 3>* operations = nullptr;
-    simgrid::s4u::SemaphorePtr wake = simgrid::s4u::Semaphore::create(0);
+    simgrid::s4u::ActorPtr actor;
     bool blocked = false;
     double now = 0; ///< simulated seconds since the start; may run ahead of SimGrid's clock
     Part part = Part::prologue;
-    int step = 0;
+    int step = 0; ///< place in the list of played steps
     const IndexedOperation* current = nullptr;
     bool finished = false;
     int messages_open = 0;
@@ -66,7 +70,9 @@ private:
     const Program* program = nullptr;
     const ProgramIndex* index = nullptr;
     const KernelTimings* timings = nullptr;
-    bool overlaps = false;    ///< several streams
+    const std::vector<CommunicatorEnd>* collectives = nullptr; ///< by ProgramIndex::collectives
+    const std::vector<ChannelEnd>* messages = nullptr;         ///< by ProgramIndex::messages
+    bool overlaps = false;                                     ///< several streams
     StreamId step_stream = 0; ///< the stream whose end of a step is the rank's
     /// When the host could begin to launch the prefill and each step that was reached: when what
     /// comes before is done on the step stream.
@@ -87,7 +93,11 @@ private:
     SpanKind meanwhile = SpanKind::waiting; ///< what the stream does until the transfer starts
   };
 
-  using Channel = std::pair<std::deque<Arrival>, std::deque<Arrival>>; // sends, receives
+  struct Channel {
+    std::deque<Arrival> senders;
+    std::deque<Arrival> receivers;
+    const std::vector<std::pair<int, int>>* pairs = nullptr; ///< (from, to) that it stands for
+  };
 
   struct PieceRecord {
     const PreparedPiece* piece = nullptr;
@@ -117,10 +127,12 @@ private:
                                        std::size_t first);
   void play_beside_transfer(Stream& stream, const KernelTiming& timing, double share);
 
-  void play(Stream& stream, const Collective& collective);
-  void play(Stream& stream, const PointToPoint& messages);
-  void
-  run_message(const Arrival& sender, const Arrival& receiver, Bytes bytes, const Stream* driver);
+  void play_collective(Stream& stream, const IndexedOperation& entry);
+  void play_messages(Stream& stream, const IndexedOperation& entry);
+  void run_message(const Arrival& sender,
+                   const Arrival& receiver,
+                   const ChannelEnd& end,
+                   const Stream* driver);
   /// Returns when it is through. Called by one actor for all that take part.
   double transfer(const PreparedTransfer& transfer, const std::vector<Arrival>& parties, Part part);
   void move(const PreparedTransfer& transfer, double start, Part part);
@@ -130,21 +142,34 @@ private:
   void keep_first_error();
   void report_hanging() const;
   [[nodiscard]] std::string describe(const Stream& stream) const;
+
+  /// Decode step that the stream is in.
+  [[nodiscard]] int step_of(const Stream& stream) const {
+    return steps_.played()[static_cast<std::size_t>(stream.step)];
+  }
+
+  void make_ranks();
+  [[nodiscard]] GpuTime window_of(const Rank& rank) const;
+  void fill_steps();
   void fill_links();
+  void repeat_for_folded_ranks();
   void fill_link_samples();
 
   const Plan& plan_;
   const Machine& machine_;
+  const std::vector<int>& gpu_of_rank_;
   const SimulationOptions& options_;
+  SampledSteps steps_;
+  int plays_ = 0; ///< of the body
+  double worst_prediction_ = 0;
   Platform platform_;
   std::vector<ProgramIndex> indices_;
   std::vector<KernelTimings> timings_;
-  std::vector<std::unique_ptr<Rank>> ranks_;
+  std::vector<std::unique_ptr<Rank>> ranks_; ///< that are played
   Communication communication_;
-  std::vector<bool> overlaps_; ///< by rank
   std::unique_ptr<PreparedTransfers> transfers_;
-  std::map<std::pair<const GroupAxis*, int>, std::vector<Arrival>> communicators_;
-  std::map<std::tuple<const GroupAxis*, std::string, int, int>, Channel> channels_;
+  std::vector<std::vector<Arrival>> communicators_;
+  std::vector<Channel> channels_;
 
   struct DecodeUse {
     const PreparedPiece* piece = nullptr;

@@ -1,10 +1,11 @@
 #pragma once
 
 #include "sim/engine/communication.hpp"
+#include "sim/engine/fold.hpp"
 #include "sim/engine/platform.hpp"
+#include "sim/plan/program_index.hpp"
 
-#include <map>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace decodesim {
@@ -15,44 +16,87 @@ struct PreparedPiece {
   double latency_s = 0;
   Bytes bytes;
   RouteId route = 0;
-  std::vector<LinkDirection> links; ///< with repetition
+  std::vector<LinkDirection> links; ///< of all pieces that it stands for, with repetition
   int after = 0;                    ///< pieces of the transfer that must be through before
   std::vector<int> next;            ///< pieces of the transfer that wait for this one
 };
 
+/// It stands for all transfers like it.
 struct PreparedTransfer {
   std::vector<PreparedPiece> pieces;
 };
 
-/// Every transfer of a plan, worked out on the machine's graph before the platform is sealed.
+/// Where ranks meet for collectives: the same for all members that are played.
+struct CommunicatorEnd {
+  std::size_t communicator = 0; ///< counts from 0
+  const PreparedTransfer* transfer = nullptr;
+};
+
+/// Where a sender and a receiver meet.
+struct ChannelEnd {
+  std::size_t channel = 0; ///< counts from 0
+  const PreparedTransfer* transfer = nullptr;
+};
+
+/// Every transfer of a plan, worked out on the machine's graph before the platform is sealed; which
+/// ranks are played; and where these meet.
 class PreparedTransfers {
 public:
-  /// @param shares_memory  by rank: its transfers may run beside its own kernels, so they cross the
-  ///                       memory of its GPU
+  /// @param indices        by program
+  /// @param shares_memory  by program: its transfers may run beside its own kernels, so they cross
+  ///                       the memory of its GPU
   PreparedTransfers(const Plan& plan,
+                    const std::vector<ProgramIndex>& indices,
                     const Communication& communication,
                     const std::vector<bool>& shares_memory,
+                    Folding folding,
                     Platform& platform);
 
-  [[nodiscard]] const PreparedTransfer&
-  collective(const GroupAxis& axis, int group, const Collective& collective) const;
-  [[nodiscard]] const PreparedTransfer& message(int from_rank, int to_rank, Bytes bytes) const;
+  [[nodiscard]] const Fold& fold() const { return fold_; }
 
-  /// Pieces of all transfers.
+  /// By entry in ProgramIndex::collectives of a played rank's program.
+  [[nodiscard]] const std::vector<CommunicatorEnd>& collectives(int rank) const {
+    return ends_[static_cast<std::size_t>(rank)].collectives;
+  }
+
+  /// By entry in ProgramIndex::messages of a played rank's program.
+  [[nodiscard]] const std::vector<ChannelEnd>& messages(int rank) const {
+    return ends_[static_cast<std::size_t>(rank)].messages;
+  }
+
+  /// Played ranks that meet in each communicator.
+  [[nodiscard]] const std::vector<int>& communicator_sizes() const { return communicator_sizes_; }
+
+  /// (sender, receiver) of all that each channel stands for.
+  [[nodiscard]] const std::vector<std::vector<std::pair<int, int>>>& channel_pairs() const {
+    return channel_pairs_;
+  }
+
+  /// Pieces of all transfers that are played.
   [[nodiscard]] int piece_count() const { return piece_count_; }
 
 private:
-  [[nodiscard]] PreparedTransfer ready(const Transfer& transfer, const std::vector<int>& ranks);
+  struct Ends {
+    std::vector<CommunicatorEnd> collectives;
+    std::vector<ChannelEnd> messages;
+  };
 
-  using CollectiveKey = std::tuple<const GroupAxis*, int, CollectiveKind, double>;
-  using MessageKey = std::tuple<int, int, double>;
+  class Writer;
 
-  const Communication& communication_;
-  const std::vector<bool>& shares_memory_;
-  Platform& platform_;
-  std::map<CollectiveKey, PreparedTransfer> collectives_;
-  std::map<MessageKey, PreparedTransfer> messages_;
+  [[nodiscard]] PreparedTransfer ready(const Writer& writer, int transfer, Platform& platform);
+
+  PreparedTransfers(const Plan& plan,
+                    const std::vector<ProgramIndex>& indices,
+                    const Writer& writer,
+                    Folding folding,
+                    Platform& platform);
+
+  Fold fold_;
+  std::vector<PreparedTransfer> transfers_; ///< that are played
   int piece_count_ = 0;
+  std::vector<Ends> ends_; ///< by rank
+  std::vector<int> communicator_sizes_;
+  std::vector<std::vector<std::pair<int, int>>> channel_pairs_;
 };
 
 } // namespace decodesim

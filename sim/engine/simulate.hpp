@@ -21,12 +21,20 @@ enum class RingOrder {
   ranks     ///< the order of the ranks
 };
 
+enum class Folding {
+  automatic, ///< ranks that do the same at the same times are played once
+  none       ///< every rank is played
+};
+
 struct SimulationOptions {
   std::string collectives = "ring"; ///< a registered collective algorithm
   Fidelity fidelity = Fidelity::flow;
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
-  bool record_timeline = false;
+  Folding fold = Folding::automatic;
+  /// Every decode step is played, not only some of those that differ in nothing but their context.
+  bool every_token = false;
+  bool record_timeline = false; ///< then every decode step is played
   /// Called now and then with the decode step reached, for progress display; may be empty.
   std::function<void(int step, int steps)> on_progress;
 };
@@ -58,6 +66,8 @@ struct SimulationResult {
   double first_token_s = 0;       ///< when every sequence has its first token
   double end_s = 0;               ///< when every sequence has its last token
   std::vector<double> step_end_s; ///< when every sequence has the token of that decode step
+  int simulated_ranks = 0;        ///< ranks that were played; the others do the same as one of them
+  int simulated_steps = 0;        ///< decode steps that were played; the others are interpolated
   std::vector<GpuTime> decode_time_of_rank; ///< see docs/models/time.md for the window
   std::vector<LinkUse> links;               ///< links used in decode, busiest first
   Timeline timeline;                        ///< empty unless recorded
@@ -67,6 +77,7 @@ struct SimulationResult {
 /// Plays a plan on a machine with SimGrid.
 ///
 /// @param gpu_of_rank  machine GPU index of each rank, distinct
+/// @throws LayoutError when more streams differ than can be simulated
 /// @throws SimulationError when the plan cannot finish, naming the operations that hang
 /// @throws InputError when ranks and GPUs do not fit or two members cannot reach each other
 [[nodiscard]] SimulationResult simulate(const Plan& plan,

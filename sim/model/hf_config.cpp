@@ -170,6 +170,10 @@ Model load_model(const fs::path& config_json_or_folder) {
   if (language) {
     const auto whole = named_architecture(config);
     model.architecture += whole ? " of " + whole->name : "";
+    // Stated for the whole, it holds for the language model's head.
+    if (!find_value(*language, "tie_word_embeddings")) {
+      model.tied_embeddings = flag(config, "tie_word_embeddings", model.tied_embeddings);
+    }
   }
   read_quantisation(model, config);
   model.name = name_of(file);

@@ -33,6 +33,17 @@ std::vector<int> dense_layers(const JsonReader& config, int first, int layers) {
   return dense;
 }
 
+MixtureOfExperts read_shared_experts(const JsonReader& config, const Model& model) {
+  auto moe = read_experts(config, model, {"n_routed_experts"}, "moe_intermediate_size");
+  if (const auto shared = find_value(config, "n_shared_experts")) {
+    moe.shared_ffn_size = moe.expert_ffn_size * shared->as_integer(0, most_experts);
+  }
+  const auto first = config.at("first_k_dense_replace");
+  moe.first_dense_layers = static_cast<int>(first.as_integer(0, model.layers));
+  moe.dense_layers = dense_layers(config, moe.first_dense_layers, model.layers);
+  return moe;
+}
+
 Model read_deepseek(const JsonReader& config) {
   const auto heads = size_at(config, {"num_attention_heads"}, most_heads);
   Model model;
@@ -58,14 +69,7 @@ Model read_deepseek(const JsonReader& config) {
   model.qkv_bias = flag(config, "attention_bias", false);
   model.attention_output_bias = model.qkv_bias;
 
-  auto moe = read_experts(config, model, {"n_routed_experts"}, "moe_intermediate_size");
-  if (const auto shared = find_value(config, "n_shared_experts")) {
-    moe.shared_ffn_size = moe.expert_ffn_size * shared->as_integer(0, most_experts);
-  }
-  const auto first = config.at("first_k_dense_replace");
-  moe.first_dense_layers = static_cast<int>(first.as_integer(0, model.layers));
-  moe.dense_layers = dense_layers(config, moe.first_dense_layers, model.layers);
-  model.moe = moe;
+  model.moe = read_shared_experts(config, model);
   return model;
 }
 
@@ -76,6 +80,15 @@ Model read_deepseek_v2(const JsonReader& config) { return read_deepseek(config);
 Model read_deepseek_v3(const JsonReader& config) {
   auto model = read_deepseek(config);
   model.moe->router_bias = true; // corrects the scores that choose the experts
+  return model;
+}
+
+Model read_glm4_moe(const JsonReader& config) {
+  auto model = rotary_gated_model(config, {.kv_heads = 8, .head_size = 128});
+  model.qkv_bias = flag(config, "attention_bias", false);
+  model.qk_norm = flag(config, "use_qk_norm", false);
+  model.moe = read_shared_experts(config, model);
+  model.moe->router_bias = true; // as in DeepSeek-V3
   return model;
 }
 

@@ -15,7 +15,7 @@ MixtureOfExperts read_experts(const JsonReader& config,
                               std::initializer_list<const char*> count_keys,
                               const char* width_key) {
   const auto experts = size_at(config, count_keys, most_experts);
-  const auto used = size_at(config, {"num_experts_per_tok"}, most_experts);
+  const auto used = size_at(config, {"num_experts_per_tok", "experts_per_token"}, most_experts);
   const auto width = size_at(config, {width_key}, most_ffn);
   if (used.value > experts.value) {
     throw used.place.error("is " + std::to_string(used.value),

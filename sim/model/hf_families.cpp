@@ -9,6 +9,7 @@ const std::vector<Family>& families() {
       {"bloom", {"BloomForCausalLM", "BloomModel"}, read_bloom},
       {"chatglm", {"ChatGLMModel", "ChatGLMForConditionalGeneration"}, read_chatglm},
       {"cohere", {"CohereForCausalLM"}, read_cohere},
+      {"cohere2", {"Cohere2ForCausalLM"}, read_cohere2},
       {"deepseek_v2", {"DeepseekV2ForCausalLM"}, read_deepseek_v2},
       {"deepseek_v3", {"DeepseekV3ForCausalLM"}, read_deepseek_v3},
       {"falcon", {"FalconForCausalLM"}, read_falcon},
@@ -17,6 +18,7 @@ const std::vector<Family>& families() {
       {"gemma3_text", {"Gemma3ForCausalLM"}, read_gemma3},
       {"glm", {"GlmForCausalLM"}, read_glm},
       {"glm4", {"Glm4ForCausalLM"}, read_glm4},
+      {"glm4_moe", {"Glm4MoeForCausalLM"}, read_glm4_moe},
       {"gpt2", {"GPT2LMHeadModel"}, read_gpt2},
       {"gpt_neox", {"GPTNeoXForCausalLM"}, read_gpt_neox},
       {"gpt_oss", {"GptOssForCausalLM"}, read_gpt_oss},
@@ -27,9 +29,17 @@ const std::vector<Family>& families() {
       {"opt", {"OPTForCausalLM"}, read_opt},
       {"phi3", {"Phi3ForCausalLM"}, read_phi3},
       {"qwen2", {"Qwen2ForCausalLM"}, read_qwen2},
+      // Files of vision models have the language model's keys beside their own, or in a text_config
+      // of the "_text" type.
+      {"qwen2_5_vl", {"Qwen2_5_VLForConditionalGeneration"}, read_qwen2},
+      {"qwen2_5_vl_text", {"Qwen2_5_VLTextModel"}, read_qwen2},
       {"qwen2_moe", {"Qwen2MoeForCausalLM"}, read_qwen2_moe},
+      {"qwen2_vl", {"Qwen2VLForConditionalGeneration"}, read_qwen2},
+      {"qwen2_vl_text", {"Qwen2VLTextModel"}, read_qwen2},
       {"qwen3", {"Qwen3ForCausalLM"}, read_qwen3},
       {"qwen3_moe", {"Qwen3MoeForCausalLM"}, read_qwen3_moe},
+      {"qwen3_vl_moe_text", {"Qwen3VLMoeTextModel"}, read_qwen3_moe},
+      {"qwen3_vl_text", {"Qwen3VLTextModel"}, read_qwen3},
   };
   return all;
 }

@@ -51,6 +51,7 @@ struct Family {
 [[nodiscard]] Model read_gpt_neox(const JsonReader& config);
 [[nodiscard]] Model read_falcon(const JsonReader& config);
 [[nodiscard]] Model read_cohere(const JsonReader& config);
+[[nodiscard]] Model read_cohere2(const JsonReader& config);
 
 // hf_experts.cpp: mixtures of experts
 [[nodiscard]] Model read_mixtral(const JsonReader& config);
@@ -58,8 +59,9 @@ struct Family {
 [[nodiscard]] Model read_qwen3_moe(const JsonReader& config);
 [[nodiscard]] Model read_gpt_oss(const JsonReader& config);
 
-// hf_deepseek.cpp: latent attention and shared experts
+// hf_deepseek.cpp: shared experts, first dense layers; in DeepSeek latent attention
 [[nodiscard]] Model read_deepseek_v2(const JsonReader& config);
 [[nodiscard]] Model read_deepseek_v3(const JsonReader& config);
+[[nodiscard]] Model read_glm4_moe(const JsonReader& config);
 
 } // namespace decodesim::hf

@@ -22,7 +22,7 @@ inline constexpr std::int64_t most_query_size = 10'000'000;
 inline constexpr std::int64_t most_ffn = 10'000'000;
 inline constexpr std::int64_t most_experts = 100'000;
 inline constexpr std::int64_t most_vocabulary = 100'000'000;
-inline constexpr std::int64_t most_positions = std::numeric_limits<int>::max() / 2;
+inline constexpr std::int64_t most_positions = std::numeric_limits<int>::max();
 
 /// Member of an object; null counts as absent, as in transformers.
 [[nodiscard]] std::optional<JsonReader> find_value(const JsonReader& config,

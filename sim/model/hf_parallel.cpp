@@ -2,6 +2,7 @@
 #include "sim/model/hf_families.hpp"
 #include "sim/model/hf_keys.hpp"
 #include "sim/model/hf_rotary.hpp"
+#include "sim/model/hf_windows.hpp"
 
 namespace decodesim::hf {
 
@@ -76,6 +77,14 @@ Model read_cohere(const JsonReader& config) {
   model.qk_norm_per_head = model.qk_norm;
   model.parallel_block = true;
   model.one_block_norm = true;
+  return model;
+}
+
+Model read_cohere2(const JsonReader& config) {
+  auto model = read_cohere(config);
+  const int period =
+      size_at(config, {"sliding_window_pattern", "_sliding_window_pattern"}, most_layers, 4).value;
+  read_windows(model, config, 4096, all_but_each(period));
   return model;
 }
 

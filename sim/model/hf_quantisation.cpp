@@ -4,7 +4,9 @@
 #include "sim/model/hf_keys.hpp"
 
 #include <algorithm>
-#include <array>
+#include <initializer_list>
+#include <optional>
+#include <string>
 
 namespace decodesim::hf {
 

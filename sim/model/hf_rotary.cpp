@@ -96,7 +96,7 @@ Model read_glm4(const JsonReader& config) {
 Model read_chatglm(const JsonReader& config) {
   const auto heads = size_at(config, {"num_attention_heads"}, most_heads);
   const auto hidden = size_at(config, {"hidden_size"}, most_hidden);
-  if (!flag(config, "rmsnorm", true) || flag(config, "post_layer_norm", true) == false) {
+  if (!flag(config, "rmsnorm", true) || !flag(config, "post_layer_norm", true)) {
     throw config.error("has a norm that is not modelled", "rmsnorm and post_layer_norm are");
   }
   Model model;

@@ -4,6 +4,7 @@
 #include "sim/model/hf_keys.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace decodesim::hf {
 

@@ -1,5 +1,7 @@
 #include "sim/model/parameters.hpp"
 
+#include <algorithm>
+
 namespace decodesim {
 
 namespace {

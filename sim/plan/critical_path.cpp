@@ -35,6 +35,7 @@ public:
         state.streams[s].id = static_cast<StreamId>(s);
         ready_.push_back(&state.streams[s]);
       }
+      find_ends(rank);
     }
   }
 
@@ -73,23 +74,29 @@ private:
     Seconds clock;
     bool arrived = false; ///< at the collective or messages that it is on
     int messages_open = 0;
-  };
-
-  struct Rank {
-    std::vector<Stream> streams;
-    std::vector<std::vector<Seconds>> records;          ///< [event] instants
-    std::vector<std::pair<Stream*, EventId>> listeners; ///< streams that wait for an event
+    Seconds messages_end;
   };
 
   struct Communicator {
+    const std::vector<int>* members = nullptr;
     std::vector<Stream*> arrived;
   };
 
   using MessageKey = std::tuple<std::string, std::string, int, int>; // axis, channel, from, to
 
   struct Channel {
+    int from = 0;
+    int to = 0;
     std::deque<std::pair<Stream*, Bytes>> sends;
     std::deque<std::pair<Stream*, Bytes>> receives;
+  };
+
+  struct Rank {
+    std::vector<Stream> streams;
+    std::vector<std::vector<Seconds>> records;          ///< [event] instants
+    std::vector<std::pair<Stream*, EventId>> listeners; ///< streams that wait for an event
+    std::vector<Communicator*> communicators;           ///< by ProgramIndex::collectives
+    std::vector<Channel*> channels;                     ///< by ProgramIndex::messages
   };
 
   const Plan& plan_;
@@ -101,6 +108,38 @@ private:
   std::map<std::pair<std::string, int>, Communicator> communicators_;
   std::map<MessageKey, Channel> channels_;
   CriticalPath result_;
+
+  const ProgramIndex& index_of(int rank) const {
+    return indices_[static_cast<std::size_t>(
+        plan_.program_of_rank[static_cast<std::size_t>(rank)])];
+  }
+
+  /// Whom a rank meets in each of its collectives and messages.
+  void find_ends(int rank) {
+    auto& state = ranks_[static_cast<std::size_t>(rank)];
+    for (const auto* collective : index_of(rank).collectives) {
+      const auto& members = plan_.group(collective->axis, rank);
+      auto& communicator = communicators_[{collective->axis, members.front()}];
+      communicator.members = &members;
+      state.communicators.push_back(&communicator);
+    }
+    for (const auto* message : index_of(rank).messages) {
+      const auto& members = plan_.group(message->axis, rank);
+      if (message->peer < 0 || message->peer >= static_cast<int>(members.size())) {
+        throw SimulationError{"plan " + plan_.layout + ": rank " + std::to_string(rank) +
+                              " names peer " + std::to_string(message->peer) + " of a group of " +
+                              std::to_string(members.size())};
+      }
+      const int peer = members[static_cast<std::size_t>(message->peer)];
+      const bool sends = message->direction == Message::Direction::send;
+      const int from = sends ? rank : peer;
+      const int to = sends ? peer : rank;
+      auto& channel = channels_[{message->axis, message->channel, from, to}];
+      channel.from = from;
+      channel.to = to;
+      state.channels.push_back(&channel);
+    }
+  }
 
   Rank& rank_of(const Stream& stream) { return ranks_[static_cast<std::size_t>(stream.rank)]; }
 
@@ -122,10 +161,7 @@ private:
 
   /// The operation that a stream is on, or null at its end.
   const IndexedOperation* current(Stream& stream) {
-    const auto& streams =
-        indices_[static_cast<std::size_t>(
-                     plan_.program_of_rank[static_cast<std::size_t>(stream.rank)])]
-            .streams[static_cast<std::size_t>(stream.id)];
+    const auto& streams = index_of(stream.rank).streams[static_cast<std::size_t>(stream.id)];
     for (;;) {
       const auto& operations = streams[static_cast<std::size_t>(stream.part)];
       const bool playable = parts[stream.part] != Part::body || stream.step < steps_;
@@ -157,10 +193,10 @@ private:
         finish(stream, op);
       } else if (const auto* collective = as_collective(op)) {
         stream.arrived = true;
-        arrive(stream, op, *collective);
+        arrive(stream, *entry, *collective);
       } else {
         stream.arrived = true;
-        arrive(stream, *as_point_to_point(op));
+        arrive(stream, *entry, *as_point_to_point(op));
       }
     }
   }
@@ -204,11 +240,10 @@ private:
     }
   }
 
-  void arrive(Stream& stream, const Operation& op, const Collective& collective) {
-    const auto& members = plan_.group(collective.axis, stream.rank);
-    const int group =
-        plan_.axis(collective.axis).group_of_rank[static_cast<std::size_t>(stream.rank)];
-    auto& communicator = communicators_[{collective.axis, group}];
+  void arrive(Stream& stream, const IndexedOperation& entry, const Collective& collective) {
+    const auto& op = *entry.operation;
+    auto& communicator =
+        *rank_of(stream).communicators[static_cast<std::size_t>(entry.ends.front())];
     if (!communicator.arrived.empty()) {
       auto& first = *communicator.arrived.front();
       const auto& other = *current(first)->operation;
@@ -227,7 +262,7 @@ private:
       }
     }
     communicator.arrived.push_back(&stream);
-    if (communicator.arrived.size() < members.size()) {
+    if (communicator.arrived.size() < communicator.members->size()) {
       return;
     }
     const auto arrived = std::exchange(communicator.arrived, {});
@@ -235,7 +270,7 @@ private:
     for (const auto* member : arrived) {
       start = std::max(start, member->clock);
     }
-    const auto end = start + times_.collective(collective, members);
+    const auto end = start + times_.collective(collective, *communicator.members);
     for (auto* member : arrived) {
       member->clock = end;
       finish(*member, *current(*member)->operation);
@@ -243,20 +278,13 @@ private:
     }
   }
 
-  void arrive(Stream& stream, const PointToPoint& messages) {
+  void arrive(Stream& stream, const IndexedOperation& entry, const PointToPoint& messages) {
     stream.messages_open = static_cast<int>(messages.messages.size());
-    for (const auto& message : messages.messages) {
-      const auto& members = plan_.group(message.axis, stream.rank);
-      if (message.peer < 0 || message.peer >= static_cast<int>(members.size())) {
-        throw SimulationError{"plan " + plan_.layout + ": rank " + std::to_string(stream.rank) +
-                              " names peer " + std::to_string(message.peer) + " of a group of " +
-                              std::to_string(members.size())};
-      }
-      const int peer = members[static_cast<std::size_t>(message.peer)];
+    stream.messages_end = Seconds{};
+    for (std::size_t i = 0; i < messages.messages.size(); ++i) {
+      const auto& message = messages.messages[i];
+      auto& channel = *rank_of(stream).channels[static_cast<std::size_t>(entry.ends[i])];
       const bool sends = message.direction == Message::Direction::send;
-      const int from = sends ? stream.rank : peer;
-      const int to = sends ? peer : stream.rank;
-      auto& channel = channels_[{message.axis, message.channel, from, to}];
       (sends ? channel.sends : channel.receives).emplace_back(&stream, message.bytes);
       if (channel.sends.empty() || channel.receives.empty()) {
         continue;
@@ -273,7 +301,8 @@ private:
       }
       channel.sends.pop_front();
       channel.receives.pop_front();
-      const auto end = std::max(sender->clock, receiver->clock) + times_.message(from, to, sent);
+      const auto end =
+          std::max(sender->clock, receiver->clock) + times_.message(channel.from, channel.to, sent);
       complete_message(*sender, end);
       complete_message(*receiver, end);
     }
@@ -281,17 +310,13 @@ private:
 
   /// A group of messages is done when its last one is; each starts when both sides have arrived.
   void complete_message(Stream& stream, Seconds end) {
-    auto& group_end = group_ends_[&stream];
-    group_end = std::max(group_end, end);
+    stream.messages_end = std::max(stream.messages_end, end);
     if (--stream.messages_open == 0) {
-      stream.clock = group_end;
-      group_ends_.erase(&stream);
+      stream.clock = stream.messages_end;
       finish(stream, *current(stream)->operation);
       ready_.push_back(&stream);
     }
   }
-
-  std::map<Stream*, Seconds> group_ends_;
 };
 
 } // namespace

@@ -1,6 +1,23 @@
 #include "sim/plan/program_index.hpp"
 
+#include <algorithm>
+
 namespace decodesim {
+
+namespace {
+
+/// Index of the entry equal to `one`, which is added if there is none.
+template <class T> int entry_of(std::vector<const T*>& known, const T& one) {
+  const auto found =
+      std::find_if(known.begin(), known.end(), [&](const T* other) { return *other == one; });
+  const auto index = static_cast<int>(found - known.begin());
+  if (found == known.end()) {
+    known.push_back(&one);
+  }
+  return index;
+}
+
+} // namespace
 
 ProgramIndex::ProgramIndex(const Program& program, int decode_steps)
     : streams(program.streams.size()) {
@@ -23,6 +40,13 @@ ProgramIndex::ProgramIndex(const Program& program, int decode_steps)
         entry.needs.push_back({.event = event,
                                .at_step_0 = so_far[e],
                                .per_step = part == Part::body ? per_play[e] : 0});
+      }
+      if (const auto* collective = as_collective(op)) {
+        entry.ends = {entry_of(collectives, *collective)};
+      } else if (const auto* point_to_point = as_point_to_point(op)) {
+        for (const auto& message : point_to_point->messages) {
+          entry.ends.push_back(entry_of(messages, message));
+        }
       }
       for (const auto event : op.records) {
         ++so_far[static_cast<std::size_t>(event)];

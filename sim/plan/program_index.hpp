@@ -20,12 +20,19 @@ struct IndexedOperation {
   const Operation* operation = nullptr;
   int index = 0; ///< in the part, which is the order in which the host enqueues
   std::vector<EventNeed> needs;
+  /// Of a collective its entry in ProgramIndex::collectives, of messages theirs in
+  /// ProgramIndex::messages.
+  std::vector<int> ends = {};
 };
 
 /// A program cut into its streams, with waits turned into counts of records.
 struct ProgramIndex {
   /// [stream][part]
   std::vector<std::array<std::vector<IndexedOperation>, 3>> streams;
+  /// What is communicated, each different one once: a rank looks up who takes part a few times, not
+  /// at every operation.
+  std::vector<const Collective*> collectives;
+  std::vector<const Message*> messages;
 
   ProgramIndex(const Program& program, int decode_steps);
 };

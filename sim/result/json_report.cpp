@@ -65,6 +65,8 @@ Json result_json(const LayoutResult& result) {
   }
   json["bubble_ratio"] = when(decoded, result.bubble_ratio);
   json["links"] = decoded ? links_json(result.links) : Json(nullptr);
+  json["simulated_ranks"] = when(ok, result.simulated_ranks);
+  json["simulated_steps"] = when(decoded, result.simulated_steps);
   json["assumed"] = result.assumed;
   return json;
 }

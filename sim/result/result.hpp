@@ -50,6 +50,8 @@ struct LayoutResult {
   std::vector<LinkUse> links;       ///< busiest first
   std::vector<std::string> assumed; ///< "gpu a100-sxm4-80g: eager_launch = 2.2 us (reason)"
   Timeline timeline;
+  int simulated_ranks = 0; ///< that were played; the others do the same as one of them
+  int simulated_steps = 0; ///< decode steps that were played; the others are interpolated
   double wall_s = 0; ///< goes to stderr and --stats, never into results
 };
 

@@ -24,6 +24,8 @@ std::string pack(const LayoutResult& result) {
               {"other", result.breakdown.other_ratio},
               {"bubble", result.bubble_ratio},
               {"assumed", result.assumed},
+              {"simulated_ranks", result.simulated_ranks},
+              {"simulated_steps", result.simulated_steps},
               {"wall", result.wall_s},
               {"links", json::array()}};
   if (result.tpot_s) {
@@ -61,6 +63,8 @@ LayoutResult unpack(const std::string& bytes, const Layout& layout) {
                       .other_ratio = packed.at("other").get<double>()};
   result.bubble_ratio = packed.at("bubble").get<double>();
   result.assumed = packed.at("assumed").get<std::vector<std::string>>();
+  result.simulated_ranks = packed.at("simulated_ranks").get<int>();
+  result.simulated_steps = packed.at("simulated_steps").get<int>();
   result.wall_s = packed.at("wall").get<double>();
   if (packed.contains("tpot")) {
     result.tpot_s = packed.at("tpot").get<double>();

@@ -70,6 +70,8 @@ void add_measures(LayoutResult& result, const Workload& workload, SimulationResu
   add_shares(result, found.decode_time_of_rank);
   result.links = std::move(found.links);
   result.timeline = std::move(found.timeline);
+  result.simulated_ranks = found.simulated_ranks;
+  result.simulated_steps = found.simulated_steps;
   result.wall_s = found.wall_s;
 }
 
@@ -106,6 +108,8 @@ LayoutResult run_on(const Model& model,
                                  .fidelity = scenario.fidelity,
                                  .launch = scenario.launch,
                                  .ring_order = scenario.ring_order,
+                                 .fold = scenario.fold,
+                                 .every_token = scenario.every_token,
                                  .record_timeline = options.record_timeline};
     if (options.on_progress) {
       simulation.on_progress = [&](int step, int steps) {

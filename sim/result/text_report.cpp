@@ -398,6 +398,20 @@ std::string summary_markdown(const LayoutResult& result) {
   return table.rows.empty() ? out : out + to_markdown(table) + "\n";
 }
 
+/// Which results rest on some of their decode steps.
+std::vector<std::string> interpolation_notes(const Report& report) {
+  std::vector<std::string> notes;
+  const int steps = report.scenario.workload.decode_steps();
+  for (const auto& result : report.results) {
+    if (is_ok(result) && result.simulated_steps > 0 && result.simulated_steps < steps) {
+      notes.push_back(result.tag + ": " + std::to_string(result.simulated_steps) + " of " +
+                      std::to_string(steps) +
+                      " decode steps simulated, the others interpolated (--every-token: all)");
+    }
+  }
+  return notes;
+}
+
 } // namespace
 
 std::string text_report(const Report& report, bool colour) {
@@ -418,6 +432,12 @@ std::string text_report(const Report& report, bool colour) {
     out += "\n";
     for (const std::string& line : pipeline_note()) {
       out += line + "\n";
+    }
+  }
+  if (const auto notes = interpolation_notes(report); !notes.empty()) {
+    out += "\n";
+    for (const std::string& one : notes) {
+      out += one + "\n";
     }
   }
   if (const auto assumed = assumptions(report); !assumed.empty()) {
@@ -447,6 +467,9 @@ std::string markdown_report(const Report& report) {
       out += line + "\n";
     }
     out += "\n";
+  }
+  for (const std::string& one : interpolation_notes(report)) {
+    out += one + "\n\n";
   }
   if (const auto assumed = assumptions(report); !assumed.empty()) {
     out += "Assumed, not measured or published (reasons: `decodesim describe NAME`):\n\n";

@@ -26,6 +26,8 @@ struct Scenario {
   Fidelity fidelity = Fidelity::flow;
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
+  Folding fold = Folding::automatic;
+  bool every_token = false; ///< no decode step is interpolated
 };
 
 /// The machine of a scenario. @throws InputError as find_machine, naming `where`

@@ -41,6 +41,7 @@ Layout read_layout_object(const JsonReader& object) {
                      "dp",
                      "schedule",
                      "micro_batches",
+                     "virtual_stages",
                      "prefetch",
                      "stage_layers"});
   Layout layout;
@@ -58,6 +59,9 @@ Layout read_layout_object(const JsonReader& object) {
   }
   if (const auto prefetch = object.find("prefetch")) {
     layout.prefetch = prefetch->as_bool();
+  }
+  if (const auto chunks = object.find("virtual_stages")) {
+    layout.virtual_stages = static_cast<int>(chunks->as_integer(0, most_of_a_degree));
   }
   if (const auto layers = object.find("stage_layers")) {
     layout.stage_layers = read_stage_layers(*layers);
@@ -139,6 +143,16 @@ RingOrder ring_order_named(const std::string& name, const std::string& where) {
       where, "ring order", name, {to_string(RingOrder::searched), to_string(RingOrder::ranks)});
 }
 
+Folding folding_named(const std::string& name, const std::string& where) {
+  for (const auto folding : {Folding::automatic, Folding::none}) {
+    if (name == to_string(folding)) {
+      return folding;
+    }
+  }
+  throw InputError::unknown_name(
+      where, "folding", name, {to_string(Folding::automatic), to_string(Folding::none)});
+}
+
 std::string
 absolute_unless_preset(const std::string& name_or_path, bool is_model, const fs::path& folder) {
   if (!find_data_file(is_model ? DataKind::model : DataKind::machine, name_or_path).empty()) {
@@ -171,6 +185,8 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "fidelity",
                    "launch",
                    "ring_order",
+                   "fold",
+                   "every_token",
                    "layouts"});
   if (const auto version = file.find("format_version")) {
     (void)version->as_integer(scenario_format_version, scenario_format_version);
@@ -179,10 +195,10 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   scenario.model = absolute_unless_preset(file.at("model").as_string(), true, folder);
   scenario.machine = absolute_unless_preset(file.at("machine").as_string(), false, folder);
   scenario.nodes = read_int(file, "nodes", scenario.nodes, most_nodes);
+  scenario.model = choice.model.value_or(scenario.model);
   if (const auto fabric = file.find("fabric")) {
     scenario.fabric = parse_fabric(fabric->as_string(), fabric->where());
   }
-  scenario.model = choice.model.value_or(scenario.model);
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
   scenario.fabric = choice.fabric.value_or(scenario.fabric);
@@ -212,6 +228,12 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   }
   if (const auto order = file.find("ring_order")) {
     scenario.ring_order = ring_order_named(order->as_string(), order->where());
+  }
+  if (const auto fold = file.find("fold")) {
+    scenario.fold = folding_named(fold->as_string(), fold->where());
+  }
+  if (const auto every = file.find("every_token")) {
+    scenario.every_token = every->as_bool();
   }
   if (const auto layouts = file.find("layouts")) {
     scenario.layouts = read_layouts(*layouts, scenario);

@@ -24,8 +24,8 @@ inline constexpr std::int64_t most_nodes = 10'000;
 struct MachineChoice {
   std::optional<std::string> machine;
   std::optional<int> nodes;
-  std::optional<std::string> model = {};
   std::optional<Fabric> fabric = {};
+  std::optional<std::string> model = {};
 };
 
 /// Reads a scenario file (docs/formats.md). Keys that are missing have the defaults of `Scenario`;
@@ -49,6 +49,7 @@ struct MachineChoice {
 /// @throws InputError naming `where` and the known names
 [[nodiscard]] LaunchMode launch_mode_named(const std::string& name, const std::string& where);
 [[nodiscard]] RingOrder ring_order_named(const std::string& name, const std::string& where);
+[[nodiscard]] Folding folding_named(const std::string& name, const std::string& where);
 
 /// The path of a model or machine that is no preset, absolute; a preset's name as it is. So a
 /// scenario means the same wherever it is stored.

@@ -10,6 +10,8 @@ std::string to_string(RingOrder order) {
   return order == RingOrder::searched ? "searched" : "ranks";
 }
 
+std::string to_string(Folding folding) { return folding == Folding::none ? "none" : "auto"; }
+
 nlohmann::ordered_json layout_to_json(const Layout& layout) {
   nlohmann::ordered_json json;
   json["tag"] = layout.tag();
@@ -19,6 +21,7 @@ nlohmann::ordered_json layout_to_json(const Layout& layout) {
   json["dp"] = layout.dp;
   json["schedule"] = layout.schedule;
   json["micro_batches"] = layout.micro_batches;
+  json["virtual_stages"] = layout.virtual_stages;
   json["prefetch"] = layout.prefetch;
   json["stage_layers"] = layout.stage_layers;
   return json;
@@ -44,6 +47,8 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["fidelity"] = to_string(scenario.fidelity);
   json["launch"] = to_string(scenario.launch);
   json["ring_order"] = to_string(scenario.ring_order);
+  json["fold"] = to_string(scenario.fold);
+  json["every_token"] = scenario.every_token;
   json["layouts"] = nlohmann::ordered_json::array();
   for (const Layout& layout : scenario.layouts) {
     json["layouts"].push_back(layout_to_json(layout));

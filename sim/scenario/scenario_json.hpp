@@ -13,6 +13,7 @@ namespace decodesim {
 
 /// "searched", "ranks": the names used in flags and files.
 [[nodiscard]] std::string to_string(RingOrder order);
+[[nodiscard]] std::string to_string(Folding folding);
 
 /// The scenario with every default filled in, under the keys of a scenario file (docs/formats.md).
 /// Each layout also has its tag, which a scenario file leaves out.

@@ -155,6 +155,12 @@ TEST(BadInput, NamesFileAndPointer) {
       "run /no/such/file.json", 3, "/no/such/file.json: cannot be read; give a file that exists");
 }
 
+TEST(BadInput, NamesATypeOfExpertsForAModelWithoutAny) {
+  expect_refused("run" + small + "--expert-dtype fp8",
+                 3,
+                 "--expert-dtype: is fp8, but llama-3-8b has no experts; leave it out");
+}
+
 TEST(BadInput, FindsAnUnwritableOutputFirst) {
   // This run would take minutes: 100,000 tokens.
   const std::string run = "run --model llama-3-8b --machine dgx-a100-80g --osl 100000 ";
@@ -496,11 +502,12 @@ TEST(Describe, SaysWhatTheFileOfAModelStores) {
 TEST(Describe, GivesTheWeightsOfAParameterCountAlone) {
   const auto text = decodesim_with("describe --params 1.8e12");
   EXPECT_EQ(text.code, 0);
-  EXPECT_NE(text.out.find("   8   419   210   108\n"), std::string::npos) << text.out;
+  EXPECT_TRUE(text.out.starts_with("weights of 1.8e+12 parameters, GiB per GPU\n")) << text.out;
+  EXPECT_NE(text.out.find("   8   419   210    108\n"), std::string::npos) << text.out;
   const auto csv = decodesim_with("describe --params 1.8e12 --format csv").out;
   EXPECT_TRUE(csv.starts_with("parameters,dtype,gpus,weights_bytes_per_gpu\n")) << csv;
-  EXPECT_NE(csv.find("\n1.8e+12,fp16,8,450000000000.0\n"), std::string::npos) << csv;
-  EXPECT_NE(csv.find("\n1.8e+12,int4,8,116015625000.0\n"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n1800000000000.0,fp16,8,450000000000.0\n"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n1800000000000.0,int4,8,116015625000.0\n"), std::string::npos) << csv;
   const auto table = json::parse(decodesim_with("describe --params 1.8e12 --format json").out);
   EXPECT_EQ(table.at("parameters"), 1.8e12);
   EXPECT_EQ(table.at("weights").at(0).at("weights_bytes_per_gpu"), 3.6e12);

@@ -21,7 +21,7 @@ class Stuck final : public PipelineSchedule {
 public:
   [[nodiscard]] int default_micro_batches(int, int) const override { return 1; }
 
-  [[nodiscard]] PipelineOrder order(int) const override {
+  [[nodiscard]] PipelineOrder order(const PipelineShape&) const override {
     using Kind = ScheduleBlock::Kind;
     return {.prologue = {{Kind::receive_tokens, 0}, {Kind::forward, 0}},
             .body = {{Kind::receive_tokens, 0}, {Kind::forward, 0}},
@@ -34,7 +34,7 @@ class Crash final : public PipelineSchedule {
 public:
   [[nodiscard]] int default_micro_batches(int, int) const override { std::abort(); }
 
-  [[nodiscard]] PipelineOrder order(int) const override { std::abort(); }
+  [[nodiscard]] PipelineOrder order(const PipelineShape&) const override { std::abort(); }
 };
 
 const RegisterPipelineSchedule stuck{

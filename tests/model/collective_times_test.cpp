@@ -95,6 +95,19 @@ TEST(RingChannels, LeaveTheNodeFromADifferentGpuEach) {
   }
 }
 
+TEST(RingChannels, StayOnOneRail) {
+  const auto machine = cluster(4, 4);
+  const Routes routes{machine};
+  const auto channels = find_channels(machine, routes, find_ring(machine, routes, first_gpus(16)));
+  ASSERT_EQ(channels.size(), 4u);
+  for (const auto& ring : channels) {
+    for (std::size_t i = 0; i < ring.size(); ++i) {
+      const int next = ring[(i + 1) % ring.size()];
+      EXPECT_TRUE(ring[i] / 4 == next / 4 || ring[i] % 4 == next % 4);
+    }
+  }
+}
+
 // Five GPUs that are all joined directly: 4 links each make two cycles through all of them, in both
 // directions four rings that use each direction of each of the 10 links once.
 TEST(RingChannels, UseUpDirectLinks) {

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 using namespace decodesim;
 using namespace decodesim::testing;
@@ -24,11 +26,13 @@ struct Pipeline {
   Machine machine;
   double s = 0; ///< time of a send
 
-  Pipeline(int stages, const char* schedule, int micro_batches, bool free_sends) {
+  Pipeline(int stages, const char* schedule, int micro_batches, bool free_sends, int chunks = 1) {
     one_kernel_bytes = 5e7;
     auto layout = pp_layout(stages, schedule, micro_batches);
     layout.strategy = "one_kernel";
-    plan = build_plan(one_kernel_model(stages), layout, workload(2 * micro_batches, 1, steps + 1));
+    layout.virtual_stages = chunks > 1 ? chunks : 0;
+    plan = build_plan(
+        one_kernel_model(stages * chunks), layout, workload(2 * micro_batches, 1, steps + 1));
     // 2 sequences a micro-batch, 8 B. Free: 8 B at 100 GB/s, 0.08 ns or 8e-7 of t.
     auto sketch = switched_gpus(stages, 100, free_sends ? 0 : 1);
     if (!free_sends) {
@@ -166,6 +170,40 @@ TEST(OneForwardOneBackwardPipeline, HasNoBubbleWithAsManyMicroBatchesAsStages) {
     for (int rank = 0; rank < p; ++rank) {
       EXPECT_NEAR(bubble_in_account(result, rank), bubble, 1e-5) << p << " stages, " << m;
       EXPECT_NEAR(bubble_in_timeline(result, rank), bubble, 1e-5) << p << " stages, " << m;
+      EXPECT_NEAR(bubble_in_timeline(result, rank), bubble_in_account(result, rank), 1e-9);
+    }
+  }
+}
+
+// k groups of p micro-batches, v chunks of t: a stage works k v p t. Within a group a micro-batch
+// comes back to the first stage p (t + s) after it entered, p s after the group has left it: v - 1
+// times. At the end the last one goes through the other p - 1 stages, and p sends.
+TEST(InterleavedPipeline, TakesShorterPassesAndOneFlush) {
+  for (const int v : {2, 3}) {
+    for (const auto& [p, k] : std::vector<std::pair<int, int>>{{2, 1}, {2, 3}, {4, 1}, {4, 2}}) {
+      const Pipeline one{p, "interleaved", k * p, false, v};
+      EXPECT_SAME(last_period(one.play()),
+                  k * v * p * t + k * (v - 1) * p * one.s + (p - 1) * t + p * one.s)
+          << p << " stages, " << k << " groups, " << v << " chunks";
+    }
+  }
+}
+
+// Fewer micro-batches than stages: the last one starts (m - 1) t late and makes v rounds of p.
+TEST(InterleavedPipeline, OfAPartialGroupWaitsForItsRounds) {
+  const Pipeline one{4, "interleaved", 2, false, 3};
+  EXPECT_SAME(last_period(one.play()), t + 3 * 4 * (t + one.s));
+}
+
+// (p - 1) / (v m + p - 1), to about v p x 8e-7.
+TEST(InterleavedPipeline, HasTheTextbookBubble) {
+  for (const auto& [p, m, v] :
+       std::vector<std::tuple<int, int, int>>{{2, 2, 2}, {4, 4, 2}, {4, 8, 2}, {4, 4, 3}}) {
+    const Pipeline one{p, "interleaved", m, true, v};
+    const auto result = one.play(true);
+    const double bubble = (p - 1.0) / (v * m + p - 1.0);
+    for (int rank = 0; rank < p; ++rank) {
+      EXPECT_NEAR(bubble_in_account(result, rank), bubble, 2e-5);
       EXPECT_NEAR(bubble_in_timeline(result, rank), bubble_in_account(result, rank), 1e-9);
     }
   }

@@ -268,13 +268,13 @@ TEST(Registry, ListsStrategiesAndSchedulesInNameOrder) {
     strategies.push_back(info.name);
     EXPECT_FALSE(info.summary.empty()) << info.name;
   }
-  EXPECT_THAT(strategies, ElementsAre("one_kernel", "tp", "zero3"));
+  EXPECT_THAT(strategies, ElementsAre("one_kernel", "sp", "tp", "zero3"));
   std::vector<std::string> schedules;
   for (const auto& info : pipeline_schedules()) {
     schedules.push_back(info.name);
     EXPECT_FALSE(info.summary.empty()) << info.name;
   }
-  EXPECT_THAT(schedules, ElementsAre("1f1b", "gpipe", "naive"));
+  EXPECT_THAT(schedules, ElementsAre("1f1b", "gpipe", "interleaved", "naive"));
 }
 
 TEST(Registry, PlansWithAStrategyFromOutsideTheLibrary) {

@@ -1,3 +1,5 @@
+#include "sim/error.hpp"
+#include "sim/model/parameters.hpp"
 #include "strategies/build_plan.hpp"
 #include "tests/support/one_kernel_strategy.hpp"
 #include "tests/support/plan_text.hpp"
@@ -5,6 +7,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <set>
+#include <utility>
 
 using namespace decodesim;
 using namespace decodesim::testing;
@@ -78,6 +83,81 @@ TEST(NaivePlan, LetsOneMicroBatchAtATimeThrough) {
                           "send send.hidden m1: send 1 hidden 8 B, waits 0"));
   EXPECT_THAT(part_lines(plan, 0, Part::epilogue),
               ElementsAre("receive receive.tokens m1: receive 1 tokens 8 B, records 1"));
+}
+
+// Two stages of two chunks, layers 0 and 2 on the first, 1 and 3 on the second: both micro-batches
+// through the first chunks, then both through the second ones; tokens have streams of their own.
+// Event 0 = a pass is done; event 1 = hidden states have come back from the last stage; event 2 =
+// tokens have.
+TEST(InterleavedPlan, PassesEveryStageOncePerChunk) {
+  one_kernel_bytes = 1000;
+  auto layout = pp_layout(2, "interleaved", 2);
+  layout.strategy = "one_kernel";
+  const auto plan = build_plan(one_kernel_model(4), layout, workload(4, 1, 3));
+  EXPECT_THAT(part_lines(plan, 0, Part::body),
+              ElementsAre("receive.tokens receive.tokens m0: receive 1 tokens 8 B, records 2",
+                          "receive.tokens receive.tokens m1: receive 1 tokens 8 B, records 2",
+                          "compute work L0 m0: 1 rows, 1000 in, 0 out, waits 2, records 0",
+                          "send send.hidden m0: send 1 hidden 8 B, waits 0",
+                          "compute work L0 m1: 1 rows, 1000 in, 0 out, records 0",
+                          "send send.hidden m1: send 1 hidden 8 B, waits 0",
+                          "receive receive.hidden m0: receive 1 hidden 8 B, records 1",
+                          "compute work L2 m0: 1 rows, 1000 in, 0 out, waits 1, records 0",
+                          "send send.hidden m0: send 1 hidden 8 B, waits 0",
+                          "receive receive.hidden m1: receive 1 hidden 8 B, records 1",
+                          "compute work L2 m1: 1 rows, 1000 in, 0 out, waits 1, records 0",
+                          "send send.hidden m1: send 1 hidden 8 B, waits 0"));
+  EXPECT_THAT(part_lines(plan, 1, Part::body),
+              ElementsAre("receive receive.hidden m0: receive 0 hidden 8 B, records 0",
+                          "compute work L1 m0: 1 rows, 1000 in, 0 out, waits 0, records 1",
+                          "send send.hidden m0: send 0 hidden 8 B, waits 1",
+                          "receive receive.hidden m1: receive 0 hidden 8 B, records 0",
+                          "compute work L1 m1: 1 rows, 1000 in, 0 out, waits 0, records 1",
+                          "send send.hidden m1: send 0 hidden 8 B, waits 1",
+                          "receive receive.hidden m0: receive 0 hidden 8 B, records 0",
+                          "compute work L3 m0: 1 rows, 1000 in, 0 out, waits 0, records 1",
+                          "send.tokens send.tokens m0: send 0 tokens 8 B, waits 1",
+                          "receive receive.hidden m1: receive 0 hidden 8 B, records 0",
+                          "compute work L3 m1: 1 rows, 1000 in, 0 out, waits 0, records 1",
+                          "send.tokens send.tokens m1: send 0 tokens 8 B, waits 1"));
+  EXPECT_NO_THROW(check(plan));
+}
+
+// 80 layers on 4 stages of 3 chunks: 12 chunks, 8 of 7 layers and 4 of 6; stage 1 has chunks 1, 5
+// and 9, layers 7 to 13, 35 to 41 and 62 to 67. All weights are somewhere, once.
+TEST(InterleavedPlan, DealsLayersOutToChunks) {
+  auto model = tiny_model();
+  model.layers = 80;
+  auto layout = pp_layout(4, "interleaved", 4);
+  layout.virtual_stages = 3;
+  const auto plan = build_plan(model, layout, workload(4, 5, 3));
+  std::set<int> layers;
+  for (const auto& op : plan.program(1).body) {
+    if (op.layer >= 0) {
+      layers.insert(op.layer);
+    }
+  }
+  std::set<int> expected;
+  for (const auto& [from, to] : {std::pair{7, 13}, {35, 41}, {62, 67}}) {
+    for (int layer = from; layer <= to; ++layer) {
+      expected.insert(layer);
+    }
+  }
+  EXPECT_EQ(layers, expected);
+  Bytes weights;
+  for (int rank = 0; rank < 4; ++rank) {
+    weights += plan.program(rank).weights;
+  }
+  EXPECT_EQ(weights, 2.0 * Bytes{static_cast<double>(total_parameters(model))});
+}
+
+TEST(InterleavedPlan, NeedsAScheduleThatInterleaves) {
+  auto layout = pp_layout(2, "gpipe", 2);
+  layout.virtual_stages = 2;
+  EXPECT_THROW((void)build_plan(one_kernel_model(4), layout, workload(4, 1, 3)), LayoutError);
+  layout.schedule = "interleaved";
+  layout.virtual_stages = 3; // 6 chunks for 4 layers
+  EXPECT_THROW((void)build_plan(one_kernel_model(4), layout, workload(4, 1, 3)), LayoutError);
 }
 
 // Other stages are alike under every schedule. 3 sequences in 2 micro-batches: 2 and 1, 8 and 4 B.

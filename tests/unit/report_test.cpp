@@ -46,6 +46,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
             R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
             R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16","mapping":"tp,pp,dp",)"
             R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
+            R"("fold":"auto","every_token":false,)"
             R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,)"
             R"("schedule":"1f1b","micro_batches":0,"prefetch":false,"stage_layers":[17,15]}]})");
 }
@@ -72,6 +73,8 @@ TEST(JsonReport, HasTheDocumentedKeysInTheirOrder) {
                          "breakdown",
                          "bubble_ratio",
                          "links",
+                         "simulated_ranks",
+                         "simulated_steps",
                          "assumed"};
   for (const auto& result : json["results"]) {
     EXPECT_EQ(keys_of(result), result_keys); // the same whatever the status
@@ -121,6 +124,23 @@ TEST(JsonReport, GivesANumberForEachThingThatIsKnown) {
   EXPECT_EQ(result["links"][0].dump(),
             R"({"name":"gpu0->nvswitch","bytes":31000000,"utilisation_ratio":0.25})");
   EXPECT_TRUE(result["reason"].is_null());
+}
+
+// 31 steps of 32 tokens.
+TEST(TextReport, SaysWhatIsInterpolated) {
+  auto report = sample_report();
+  const std::string note = "decode steps simulated";
+  report.results[0].simulated_steps = 31;
+  for (const auto format : {OutputFormat::text, OutputFormat::markdown}) {
+    EXPECT_EQ(render(report, format).find(note), std::string::npos);
+  }
+  report.results[0].simulated_steps = 12;
+  for (const auto format : {OutputFormat::text, OutputFormat::markdown}) {
+    EXPECT_NE(
+        render(report, format).find("12 of 31 decode steps simulated, the others interpolated"),
+        std::string::npos);
+  }
+  EXPECT_EQ(json_of(report)["results"][0]["simulated_steps"], 12);
 }
 
 TEST(JsonReport, GivesNullForWhatIsUnknown) {
