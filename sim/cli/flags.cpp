@@ -8,6 +8,7 @@
 #include "sim/scenario/scenario_file.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
 
 #include <CLI/CLI.hpp>
 

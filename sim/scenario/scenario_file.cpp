@@ -7,6 +7,7 @@
 #include "sim/scenario/scenario_json.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
 
 #include <optional>
 #include <set>
