@@ -60,7 +60,7 @@ void simulate_layout(benchmark::State& state, const Layout& layout, bool record_
   const auto plan = build_plan(model, layout, workload);
   std::vector<int> gpu_of_rank(static_cast<std::size_t>(layout.ranks()));
   std::iota(gpu_of_rank.begin(), gpu_of_rank.end(), 0);
-  const SimulationOptions options{.record_timeline = record_timeline};
+  const SimulationOptions options{.fold = Folding::none, .record_timeline = record_timeline};
   double wall_s = 0;
   std::size_t spans = 0;
   for ([[maybe_unused]] auto _ : state) {
@@ -79,6 +79,38 @@ void simulate_layout(benchmark::State& state, const Layout& layout, bool record_
   if (record_timeline) {
     state.counters["spans"] = static_cast<double>(spans);
   }
+}
+
+/// Prefill and one decode step of 35 micro-batches a replica on 420 DGX A100.
+void simulate_a_cluster(benchmark::State& state, const char* schedule, Folding fold) {
+  forget_peak_memory();
+  const auto model = find_model("mt-nlg-530b", "model");
+  const auto machine = find_machine("dgx-a100-80g", 420, "machine");
+  const Layout layout{.tp = 8, .pp = 35, .dp = 12, .schedule = schedule, .micro_batches = 35};
+  const Workload workload{.batch_size = 420, .input_tokens = 128, .output_tokens = 2};
+  const auto plan = build_plan(model, layout, workload);
+  std::vector<int> gpu_of_rank(static_cast<std::size_t>(layout.ranks()));
+  std::iota(gpu_of_rank.begin(), gpu_of_rank.end(), 0);
+  int ranks = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    ranks = simulate(plan, machine, gpu_of_rank, {.fold = fold}).simulated_ranks;
+  }
+  state.counters["ranks"] = ranks;
+  state.counters["peak_MB"] = peak_memory_mb();
+}
+
+/// 2,000 tokens: some of the decode steps, the others interpolated.
+void simulate_a_long_run(benchmark::State& state, const Layout& layout) {
+  const auto model = find_model("llama-3-70b", "model");
+  const auto machine = find_machine("dgx-a100-80g", 1, "machine");
+  const auto plan = build_plan(model, layout, {.batch_size = 32, .output_tokens = 2000});
+  std::vector<int> gpu_of_rank(static_cast<std::size_t>(layout.ranks()));
+  std::iota(gpu_of_rank.begin(), gpu_of_rank.end(), 0);
+  int steps = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    steps = simulate(plan, machine, gpu_of_rank).simulated_steps;
+  }
+  state.counters["steps"] = steps;
 }
 
 void build_a_plan(benchmark::State& state, const Layout& layout) {
@@ -110,6 +142,23 @@ void register_all() {
   for (const auto& layout : parse_layout_specs(demo_layouts, demo_gpus, "benchmark")) {
     benchmark::RegisterBenchmark(("build_plan/" + layout.tag()).c_str(), build_a_plan, layout)
         ->Unit(ms);
+  }
+  for (const char* schedule : {"1f1b", "gpipe"}) {
+    for (const auto fold : {Folding::automatic, Folding::none}) {
+      benchmark::RegisterBenchmark(("mt-nlg-530b/tp8pp35dp12-" + std::string{schedule} +
+                                    (fold == Folding::none ? "/unfolded" : "/folded"))
+                                       .c_str(),
+                                   simulate_a_cluster,
+                                   schedule,
+                                   fold)
+          ->Unit(ms)
+          ->UseRealTime();
+    }
+  }
+  for (const auto& layout : parse_layout_specs(demo_layouts, demo_gpus, "benchmark")) {
+    benchmark::RegisterBenchmark(("osl:2000/" + layout.tag()).c_str(), simulate_a_long_run, layout)
+        ->Unit(ms)
+        ->UseRealTime();
   }
   for (const int nodes : {1, 16, 128}) {
     benchmark::RegisterBenchmark(

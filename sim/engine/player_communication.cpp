@@ -1,7 +1,6 @@
 #include "sim/engine/player.hpp"
 
 #include <algorithm>
-#include <map>
 
 namespace sg4 = simgrid::s4u;
 
@@ -110,69 +109,6 @@ void Player::run_message(const Arrival& sender,
     stream->messages_end = std::max(stream->messages_end, end);
     if (--stream->messages_open == 0 && stream != driver) {
       unblock(*stream);
-    }
-  }
-}
-
-// --------------------------------------------------------------------------------------- links
-
-void Player::fill_links() {
-  std::map<LinkDirection, double> carried;
-  // Steps that are not played move the same bytes.
-  const double steps_per_play = plays_ > 0 ? static_cast<double>(plan_.decode_steps) / plays_ : 1.0;
-  for (const auto& use : decode_use_) {
-    if (use.links != nullptr) {
-      for (const auto link : *use.links) {
-        carried[link] += use.bytes * steps_per_play;
-      }
-    }
-  }
-  const double decode_s = result_.end_s - result_.first_token_s;
-  for (const auto& [link, bytes] : carried) {
-    const double possible = machine_.link(link).bandwidth.value.value() * decode_s;
-    result_.links.push_back({.name = machine_.direction_name(link),
-                             .bytes = bytes,
-                             .utilisation_ratio = possible > 0 ? bytes / possible : 0.0});
-  }
-  std::stable_sort(result_.links.begin(), result_.links.end(), [](const auto& a, const auto& b) {
-    return a.utilisation_ratio > b.utilisation_ratio;
-  });
-}
-
-/// Each flow counts at its mean rate from start to end; samples are the sums at every change.
-void Player::fill_link_samples() {
-  struct Change {
-    double time;
-    double rate;
-  };
-
-  std::map<LinkDirection, std::vector<Change>> changes;
-  for (const auto& record : piece_records_) {
-    if (record.end <= record.start) {
-      continue; // too short for the clock
-    }
-    const double rate = record.bytes.value() / (record.end - record.start);
-    for (const auto link : *record.links) {
-      const double share = rate / machine_.link(link).bandwidth.value.value();
-      changes[link].push_back({record.start, share});
-      changes[link].push_back({record.end, -share});
-    }
-  }
-  auto& timeline = result_.timeline;
-  timeline.link_names.resize(2 * machine_.links.size());
-  for (auto& [link, list] : changes) {
-    timeline.link_names[static_cast<std::size_t>(link)] = machine_.direction_name(link);
-    std::stable_sort(
-        list.begin(), list.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
-    double level = 0;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      level += list[i].rate;
-      if (i + 1 == list.size() || list[i + 1].time > list[i].time) {
-        // Flows that share a link are faster at one time and slower at another than their mean.
-        const double shown = level < 1e-9 ? 0.0 : std::min(1.0, level);
-        timeline.link_samples.push_back(
-            {.time_s = list[i].time, .link = link, .utilisation_ratio = shown});
-      }
     }
   }
 }

@@ -117,8 +117,10 @@ std::string in_a_process(const std::function<std::string()>& work) {
 std::string crowded_numbers() {
   std::string text;
   for (const auto& plan : crowded_plans()) {
-    text +=
-        all_numbers(simulate(plan, crowded_machine(), first_gpus(4), {.record_timeline = true}));
+    for (const auto fold : {Folding::none, Folding::automatic}) {
+      text += all_numbers(simulate(
+          plan, crowded_machine(), first_gpus(4), {.fold = fold, .record_timeline = true}));
+    }
   }
   return text;
 }
@@ -143,12 +145,15 @@ TEST(Repetition, GivesTheSameBitsWithThreadsForActors) {
   const auto threads = in_a_process([] {
     simgrid::s4u::Engine::set_config("contexts/factory:thread");
     std::ptrdiff_t most = 0;
-    (void)simulate(
-        crowded_plans().front(), crowded_machine(), first_gpus(4), {.on_progress = [&](int, int) {
-          most = std::max(most,
-                          std::distance(std::filesystem::directory_iterator{"/proc/self/task"},
-                                        std::filesystem::directory_iterator{}));
-        }});
+    const auto count = [&](int, int) {
+      most = std::max(most,
+                      std::distance(std::filesystem::directory_iterator{"/proc/self/task"},
+                                    std::filesystem::directory_iterator{}));
+    };
+    (void)simulate(crowded_plans().front(),
+                   crowded_machine(),
+                   first_gpus(4),
+                   {.fold = Folding::none, .on_progress = count});
     return std::to_string(most);
   });
   EXPECT_GE(std::stoi(threads), 1 + 4);
@@ -193,7 +198,7 @@ TEST(Player, NamesTheOperationsThatHang) {
   const SimulationOptions options;
   EXPECT_THROW(check(plan), SimulationError);
   try {
-    (void)Player{plan, machine, gpus, options}.play();
+    (void)Player{plan, machine, gpus, options, SampledSteps{plan.decode_steps}}.play();
     FAIL() << "a receive without a send ended";
   } catch (const SimulationError& error) {
     EXPECT_THAT(error.what(),

@@ -146,6 +146,8 @@ TEST(ResultTransfer, KeepsEveryNumberExactly) {
                       .bubble_ratio = 0.7,
                       .links = {{.name = "a->b", .bytes = third, .utilisation_ratio = 0.9}},
                       .assumed = {"one", "two"},
+                      .simulated_ranks = 35,
+                      .simulated_steps = 48,
                       .wall_s = 0.25};
   const auto same = unpack(pack(result), result.layout);
   EXPECT_EQ(same.layout, result.layout);
@@ -180,6 +182,8 @@ TEST(ResultTransfer, KeepsEveryNumberExactly) {
   EXPECT_EQ(same.links[0].bytes, third);
   EXPECT_EQ(same.links[0].utilisation_ratio, 0.9);
   EXPECT_EQ(same.assumed, result.assumed);
+  EXPECT_EQ(same.simulated_ranks, 35);
+  EXPECT_EQ(same.simulated_steps, 48);
   EXPECT_EQ(same.wall_s, 0.25);
 }
 

@@ -49,6 +49,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
       R"("routing":"uniform","seed":0,"expert_placement":"contiguous","replicated_experts":0,)"
       R"("moe_exchange":"all-to-all","mapping":"tp,pp,dp",)"
       R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
+      R"("fold":"auto","every_token":false,)"
       R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,"ep":0,)"
       R"("schedule":"1f1b","micro_batches":0,"prefetch":false,"stage_layers":[17,15]}]})");
 }
@@ -76,6 +77,8 @@ TEST(JsonReport, HasTheDocumentedKeysInTheirOrder) {
                          "experts",
                          "bubble_ratio",
                          "links",
+                         "simulated_ranks",
+                         "simulated_steps",
                          "assumed"};
   for (const auto& result : json["results"]) {
     EXPECT_EQ(keys_of(result), result_keys); // the same whatever the status
@@ -125,6 +128,23 @@ TEST(JsonReport, GivesANumberForEachThingThatIsKnown) {
   EXPECT_EQ(result["links"][0].dump(),
             R"({"name":"gpu0->nvswitch","bytes":31000000,"utilisation_ratio":0.25})");
   EXPECT_TRUE(result["reason"].is_null());
+}
+
+// 31 steps of 32 tokens.
+TEST(TextReport, SaysWhatIsInterpolated) {
+  auto report = sample_report();
+  const std::string note = "decode steps simulated";
+  report.results[0].simulated_steps = 31;
+  for (const auto format : {OutputFormat::text, OutputFormat::markdown}) {
+    EXPECT_EQ(render(report, format).find(note), std::string::npos);
+  }
+  report.results[0].simulated_steps = 12;
+  for (const auto format : {OutputFormat::text, OutputFormat::markdown}) {
+    EXPECT_NE(
+        render(report, format).find("12 of 31 decode steps simulated, the others interpolated"),
+        std::string::npos);
+  }
+  EXPECT_EQ(json_of(report)["results"][0]["simulated_steps"], 12);
 }
 
 TEST(JsonReport, GivesNullForWhatIsUnknown) {

@@ -74,6 +74,7 @@ TEST(ScenarioFile, ReadsEveryKey) {
     "batch_size": 32, "isl": 1024, "osl": 64,
     "dtype": "int4", "kv_cache_dtype": "fp8",
     "mapping": "pp,tp,dp", "collectives": "ideal", "launch": "eager", "ring_order": "ranks",
+    "fold": "none", "every_token": true,
     "layouts": ["tp8", {"tp": 4, "pp": 2, "schedule": "1f1b", "micro_batches": 4,
                         "stage_layers": [15, 17]}]})");
   EXPECT_EQ(scenario.nodes, 2);
@@ -86,6 +87,8 @@ TEST(ScenarioFile, ReadsEveryKey) {
   EXPECT_EQ(scenario.collectives, "ideal");
   EXPECT_EQ(scenario.launch, LaunchMode::eager);
   EXPECT_EQ(scenario.ring_order, RingOrder::ranks);
+  EXPECT_EQ(scenario.fold, Folding::none);
+  EXPECT_TRUE(scenario.every_token);
   ASSERT_EQ(scenario.layouts.size(), 2U);
   EXPECT_EQ(scenario.layouts[0].tag(), "tp8");
   EXPECT_EQ(scenario.layouts[1].tag(), "tp4pp2-1f1b-m4-layers15+17");
@@ -117,7 +120,7 @@ TEST(ScenarioFile, TakesRelativePathsFromItsFolder) {
 TEST(ScenarioFile, IsTheSameAfterDumpAndParse) {
   const auto first = scenario_to_json(parse(with(
       R"("batch_size": 3, "isl": 7, "osl": 2, "dtype": "int8", "mapping": "0,4,1,5",
-         "collectives": "two-shot", "launch": "eager", "ring_order": "ranks",
+         "collectives": "two-shot", "launch": "eager", "ring_order": "ranks", "fold": "none", "every_token": true,
          "layouts": ["single", "tp4", "pp4:gpipe:m2", "zero3x4:prefetch", "tp2zero3x2",
                      "pp4:1f1b:layers7+8+9+8"])")));
   const auto second = scenario_to_json(parse(first.dump()));
