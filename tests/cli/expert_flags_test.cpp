@@ -35,7 +35,8 @@ TEST(ExpertFlags, RefuseWhatTheyDoNotKnow) {
   expect_refused(run + "--seed -1",
                  "--seed: is \"-1\"; a whole number from 0 to 9007199254740991 is expected");
   expect_refused(run + "--expert-placement round",
-                 "--expert-placement: expert placement \"round\" is unknown; known: contiguous, "
+                 "--expert-placement: expert placement \"round\" is unknown; did you mean "
+                 "\"round-robin\"? known: contiguous, "
                  "round-robin");
   expect_refused(run + "--replicate-experts many",
                  "--replicate-experts: is \"many\"; a whole number from 1 to 65536 is expected");
