@@ -87,6 +87,10 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
 
 /// The rest of a kernel as a flow over its GPU's memory, at most as fast as it would be alone.
 void Player::play_beside_transfer(Stream& stream, const KernelTiming& timing, double share) {
+  if (timing.bytes <= 0) { // experts that no token hits
+    sleep_until(clock() + share * timing.seconds);
+    return;
+  }
   const Bytes left{share * timing.bytes};
   const BytesPerSecond alone{timing.bytes / timing.seconds};
   platform_.transfer_capped(stream.rank->kernel_route, left, alone);

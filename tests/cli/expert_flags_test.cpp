@@ -35,7 +35,8 @@ TEST(ExpertFlags, RefuseWhatTheyDoNotKnow) {
   expect_refused(run + "--seed -1",
                  "--seed: is \"-1\"; a whole number from 0 to 9007199254740991 is expected");
   expect_refused(run + "--expert-placement round",
-                 "--expert-placement: expert placement \"round\" is unknown; known: contiguous, "
+                 "--expert-placement: expert placement \"round\" is unknown; did you mean "
+                 "\"round-robin\"? known: contiguous, "
                  "round-robin");
   expect_refused(run + "--replicate-experts many",
                  "--replicate-experts: is \"many\"; a whole number from 1 to 65536 is expected");
@@ -130,6 +131,37 @@ TEST(ExpertFlags, PrintThePlanAndItsRows) {
   EXPECT_NE(ended.out.find("all-to-all over ep"), std::string::npos) << ended.out;
   EXPECT_NE(ended.out.find("grouped gemm 2 rows of 1 experts"), std::string::npos) << ended.out;
   EXPECT_NE(ended.out.find("critical path"), std::string::npos);
+}
+
+TEST(ExpertFlags, ShowRowsAndWaitingInTheTimeline) {
+  const TemporaryFolder folder;
+  const auto file = (folder / "t.json").string();
+  const auto ended = decodesim_with("run" + mixtral +
+                                    "--ep 4 --batch-size 4 --routing fixed:0,1 --timeline " + file);
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  EXPECT_NE(ended.out.find("experts hit"), std::string::npos) << ended.out;
+  const auto json = nlohmann::json::parse(std::ifstream{file});
+  int dispatches = 0;
+  int waits = 0;
+  for (const auto& event : json["traceEvents"]) {
+    const auto name = event.value("name", "");
+    if (name == "L3 dispatch" && event["args"].value("step", -1) == 1) {
+      // Each of the three others sends its token to GPU 0.
+      const bool first = event["pid"] == 0;
+      EXPECT_EQ(event["args"]["rows_sent"], first ? 0 : 1);
+      EXPECT_EQ(event["args"]["rows_received"], first ? 3 : 0);
+      ++dispatches;
+    } else if (name == "L3 expert_down_proj" && event["args"].value("step", -1) == 1) {
+      EXPECT_EQ(event["args"]["rows"], event["pid"] == 0 ? 8 : 0);
+      EXPECT_EQ(event["args"]["experts"], event["pid"] == 0 ? 2 : 0);
+    } else if (name == "waiting: combine" && event["args"].value("step", -1) == 1 &&
+               event["args"]["layer"] == 3) {
+      EXPECT_NE(event["pid"], 0);
+      ++waits;
+    }
+  }
+  EXPECT_EQ(dispatches, 4);
+  EXPECT_EQ(waits, 3);
 }
 
 TEST(ExpertFlags, ListRoutings) {

@@ -51,7 +51,8 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
       R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
       R"("fold":"auto","every_token":false,)"
       R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,"ep":0,)"
-      R"("schedule":"1f1b","micro_batches":0,"virtual_stages":0,"prefetch":false,"stage_layers":[17,15]}]})");
+      R"("schedule":"1f1b","micro_batches":0,"virtual_stages":0,"prefetch":false,)"
+      R"("stage_layers":[17,15]}]})");
 }
 
 // ------------------------------------------------------------------------------ the result file
