@@ -60,7 +60,7 @@ void describe(const Machine& machine) {
 
 void describe(const Network& network) {
   std::cout << "network " << network.name << ": " << network.summary << "\n";
-  row("ports of a leaf switch", network.switch_ports);
+  row("ports of a leaf switch", std::to_string(network.switch_ports));
   number_row("bandwidth", network.bandwidth);
   number_row("latency", network.latency);
   number_row("switch_latency", network.switch_latency);
