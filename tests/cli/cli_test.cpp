@@ -234,6 +234,27 @@ TEST(Run, PrintsWhatCannotRunAsJsonAndFails) {
   }
 }
 
+TEST(Run, FoldsRanksAndSamplesStepsUnlessTold) {
+  const auto result = [](const std::string& flags) {
+    const auto ended = decodesim_with("run --model llama-3-8b --machine dgx-a100-80g --osl 200 "
+                                      "--tp 2 --format json " +
+                                      flags);
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    return json::parse(ended.out).at("results").at(0);
+  };
+  const auto usual = result("");
+  EXPECT_EQ(usual.at("simulated_ranks"), 1);
+  EXPECT_LT(usual.at("simulated_steps"), 199);
+  const auto all = result("--fold none --every-token");
+  EXPECT_EQ(all.at("simulated_ranks"), 2);
+  EXPECT_EQ(all.at("simulated_steps"), 199);
+  const auto tpot = all.at("tpot_s").get<double>();
+  EXPECT_NEAR(usual.at("tpot_s").get<double>(), tpot, 1e-3 * tpot);
+  expect_refused("run" + small + "--fold some",
+                 3,
+                 "--fold: folding \"some\" is unknown; did you mean \"none\"? known: auto, none");
+}
+
 TEST(Run, PrintsJsonWithTheDocumentedKeys) {
   const auto ended = decodesim_with("run" + small + "--tp 2 --format json");
   ASSERT_EQ(ended.code, 0) << ended.err;
