@@ -82,16 +82,16 @@ private:
 
   int memory_of(int rank) const { return links_ + communication_.gpu(rank); }
 
-  /// @param rank  the first that takes part; where it does so tells apart what it does one after
+  /// @param first_rank  that takes part; where it does so tells apart what it does one after
   ///              another, however equal: transfers that are played as one run at once
-  int add(int rank, Transfer transfer, bool message, const std::vector<int>& ranks) {
+  int add(int first_rank, Transfer transfer, bool message, const std::vector<int>& ranks) {
     const bool shared = std::any_of(ranks.begin(), ranks.end(), [&](int rank) {
       return shares_memory_[static_cast<std::size_t>(
           plan_.program_of_rank[static_cast<std::size_t>(rank)])];
     });
     CommunicationGraph::Transfer in_graph{.message = message, .ranks = ranks};
-    std::vector<std::int64_t> shape{
-        static_cast<std::int64_t>(graph.transfers_of_rank[static_cast<std::size_t>(rank)].size())};
+    std::vector<std::int64_t> shape{static_cast<std::int64_t>(
+        graph.transfers_of_rank[static_cast<std::size_t>(first_rank)].size())};
     for (const auto& piece : transfer.pieces) {
       auto& resources = in_graph.resources.emplace_back(piece.flow.links);
       for (const auto& [from, to] : shared ? piece.flow.hops : decltype(piece.flow.hops){}) {

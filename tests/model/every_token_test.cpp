@@ -89,7 +89,7 @@ TEST(SampledSteps, ComeWithinAThousandthOfAllSteps) {
   int runs = 0;
   int sampled_runs = 0; // the others found windows that did not predict one another, and played all
   for (const auto& layout : all_layouts()) {
-    const auto plan = build_plan(small_model(), layout, workload(7, 16, 600));
+    const auto plan = build_plan(small_model(8), layout, workload(7, 16, 600));
     for (const Machine* one : std::initializer_list<const Machine*>{&machine, &starved}) {
       for (const auto launch : {LaunchMode::graph, LaunchMode::eager}) {
         SCOPED_TRACE(layout.tag() + (one == &starved ? ", starved" : "") +
