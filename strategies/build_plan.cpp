@@ -1,7 +1,7 @@
 #include "strategies/build_plan.hpp"
 
 #include "sim/error.hpp"
-#include "strategies/expert_layer.hpp"
+#include "strategies/expert_shard.hpp"
 #include "strategies/registry.hpp"
 
 #include <algorithm>

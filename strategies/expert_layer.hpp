@@ -1,23 +1,11 @@
 #pragma once
 
-#include "sim/plan/expert_loads.hpp"
-#include "strategies/ffn_block.hpp"
+#include "strategies/block_kernels.hpp"
+#include "strategies/expert_shard.hpp"
 
 /// Layers with experts: a router, the experts that it chooses, and shared ones.
 /// docs/models/experts.md
 namespace decodesim {
-
-/// @throws LayoutError when the model has no experts for ep, or ep or the slices of experts do not
-///         divide what they must
-void validate_experts(const Model& model, const Layout& layout, const ExpertSettings& settings);
-
-/// Who has which tokens and experts.
-/// @param sequences  [dp index][micro-batch]
-[[nodiscard]] ExpertGrid expert_grid(const Layout& layout, std::vector<std::vector<int>> sequences);
-
-/// Declares what a rank keeps of what follows attention: the norms, the router, its slices of its
-/// experts with room for copies of hot ones, and its slice of the shared experts.
-void declare_experts(ProgramBuilder& builder, int layer);
 
 /// Whether the ranks of a stage exchange tokens: they have different ones, and share the experts.
 [[nodiscard]] bool exchanges_tokens(const ProgramBuilder& builder);

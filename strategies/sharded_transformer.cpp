@@ -1,6 +1,6 @@
 #include "strategies/sharded_transformer.hpp"
 
-#include "strategies/expert_layer.hpp"
+#include "strategies/expert_shard.hpp"
 
 namespace decodesim {
 

@@ -62,7 +62,7 @@ struct LayoutResult {
   Timeline timeline;
   int simulated_ranks = 0; ///< that were played; the others do the same as one of them
   int simulated_steps = 0; ///< decode steps that were played; the others are interpolated
-  double wall_s = 0; ///< goes to stderr and --stats, never into results
+  double wall_s = 0;       ///< goes to stderr and --stats, never into results
 };
 
 /// Results of a scenario, one per layout, in the scenario's order.

@@ -39,10 +39,8 @@ std::string pack(const LayoutResult& result) {
                         memory->capacity.value()};
   }
   if (const auto& experts = result.experts) {
-    packed["experts"] = {experts->weights.value(),
-                         experts->hit,
-                         experts->busiest_ratio,
-                         experts->exchanged.value()};
+    packed["experts"] = {
+        experts->weights.value(), experts->hit, experts->busiest_ratio, experts->exchanged.value()};
   }
   for (const auto& link : result.links) {
     packed["links"].push_back({link.name, link.bytes, link.utilisation_ratio});

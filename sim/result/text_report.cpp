@@ -45,8 +45,7 @@ std::string plural(int count, const std::string& what) {
 /// "zipf:1.2 routing (seed 1), round-robin experts, 2 copied, all-gather exchange"
 std::string expert_settings(const ExpertSettings& experts) {
   const ExpertSettings usual;
-  std::string text =
-      experts.routing + " routing (seed " + std::to_string(experts.seed) + ")";
+  std::string text = experts.routing + " routing (seed " + std::to_string(experts.seed) + ")";
   if (experts.placement != usual.placement) {
     text += ", " + to_string(experts.placement) + " experts";
   }
