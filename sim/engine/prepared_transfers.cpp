@@ -85,7 +85,10 @@ private:
       return shares_memory_[static_cast<std::size_t>(
           plan_.program_of_rank[static_cast<std::size_t>(rank)])];
     });
-    CommunicationGraph::Transfer in_graph{.message = message, .ranks = ranks};
+    CommunicationGraph::Transfer in_graph{.message = message};
+    if (message) {
+      in_graph.ranks = ranks;
+    }
     std::vector<std::int64_t> shape;
     for (const auto& piece : transfer.pieces) {
       auto& resources = in_graph.resources.emplace_back(piece.flow.links);

@@ -55,7 +55,7 @@ MachineSketch ample(int gpus) {
 
 Plan plan_of(const Layout& layout) {
   one_kernel_bytes = 1e7;
-  return build_plan(small_model(), layout, workload(8, 16, 4));
+  return build_plan(small_model(8), layout, workload(8, 16, 4));
 }
 
 } // namespace
@@ -158,7 +158,7 @@ TEST(Simulate, RefusesMappingsThatDoNotFit) {
 TEST(Simulate, PlaysPrefillAlone) {
   for (const auto& layout : all_layouts(2)) {
     one_kernel_bytes = 1e7;
-    const auto plan = build_plan(small_model(), layout, workload(8, 16, 1));
+    const auto plan = build_plan(small_model(8), layout, workload(8, 16, 1));
     const auto result = simulate(plan, ample(2).machine(), first_gpus(2));
     EXPECT_GT(result.first_token_s, 0.0) << layout.tag();
     EXPECT_EQ(result.end_s, result.first_token_s) << layout.tag();

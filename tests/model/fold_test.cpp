@@ -185,7 +185,7 @@ TEST(Fold, ChangesNothing) {
       continue;
     }
     const int batch = layout.dp * static_cast<int>(1 + draw(4)) + static_cast<int>(draw(4)) / 3;
-    const auto plan = build_plan(small_model(), layout, workload(batch, 16, 4));
+    const auto plan = build_plan(small_model(8), layout, workload(batch, 16, 4));
     auto gpus = first_gpus(layout.ranks());
     if (draw(4) == 0) {
       std::shuffle(gpus.begin(), gpus.end(), random);
@@ -215,7 +215,7 @@ TEST(Fold, ChangesNothing) {
 TEST(Fold, PlaysOneOfThoseThatAreAlike) {
   const auto machine = find_machine("dgx-a100-80g", 4, "test");
   const auto played = [&](const Layout& layout, int batch) {
-    const auto plan = build_plan(small_model(), layout, workload(batch, 16, 2));
+    const auto plan = build_plan(small_model(8), layout, workload(batch, 16, 2));
     return simulate(plan, machine, first_gpus(layout.ranks())).simulated_ranks;
   };
   EXPECT_EQ(played(tp_layout(8), 1), 1);
@@ -230,7 +230,7 @@ TEST(Fold, PlaysOneOfThoseThatAreAlike) {
 }
 
 TEST(Fold, LeavesEveryRankWhenToldSo) {
-  const auto plan = build_plan(small_model(), tp_layout(4), workload(1, 16, 2));
+  const auto plan = build_plan(small_model(8), tp_layout(4), workload(1, 16, 2));
   const auto machine = switched_gpus(4, 100, 0.5).machine();
   EXPECT_EQ(simulate(plan, machine, first_gpus(4), {.fold = Folding::none}).simulated_ranks, 4);
 }
