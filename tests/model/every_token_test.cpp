@@ -89,9 +89,12 @@ TEST(SampledSteps, ComeWithinAThousandthOfAllSteps) {
   int runs = 0;
   int sampled_runs = 0; // the others found windows that did not predict one another, and played all
   for (const auto& layout : all_layouts()) {
-    const auto plan = build_plan(small_model(8), layout, workload(7, 16, 300));
+    const auto plan = build_plan(small_model(2 * layout.pp), layout, workload(7, 16, 300));
     for (const Machine* one : std::initializer_list<const Machine*>{&machine, &starved}) {
       for (const auto launch : {LaunchMode::graph, LaunchMode::eager}) {
+        if (one == &starved && launch == LaunchMode::eager) {
+          continue;
+        }
         SCOPED_TRACE(layout.tag() + (one == &starved ? ", starved" : "") +
                      (launch == LaunchMode::eager ? ", eager" : ""));
         SimulationOptions options{.launch = launch};
