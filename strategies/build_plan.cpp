@@ -1,6 +1,7 @@
 #include "strategies/build_plan.hpp"
 
 #include "sim/error.hpp"
+#include "strategies/expert_layer.hpp"
 #include "strategies/registry.hpp"
 
 #include <algorithm>
@@ -84,10 +85,23 @@ std::vector<GroupAxis> group_axes(const Layout& layout) {
                                       std::vector<int>(static_cast<std::size_t>(layout.ranks())));
   std::iota(world.front().begin(), world.front().end(), 0);
   const int ranks = layout.ranks();
-  return {GroupAxis{"tp", tp_groups, ranks},
-          GroupAxis{"pp", pp_groups, ranks},
-          GroupAxis{"dp", dp_groups, ranks},
-          GroupAxis{"world", world, ranks}};
+  std::vector<GroupAxis> axes{GroupAxis{"tp", tp_groups, ranks},
+                              GroupAxis{"pp", pp_groups, ranks},
+                              GroupAxis{"dp", dp_groups, ranks},
+                              GroupAxis{"world", world, ranks}};
+  if (layout.ep > 0) {
+    std::vector<std::vector<int>> ep_groups;
+    for (int s = 0; s < layout.pp; ++s) {
+      auto& group = ep_groups.emplace_back();
+      for (int d = 0; d < layout.dp; ++d) {
+        for (int t = 0; t < layout.tp; ++t) {
+          group.push_back(rank_at(layout, d, s, t));
+        }
+      }
+    }
+    axes.emplace_back("ep", ep_groups, ranks);
+  }
+  return axes;
 }
 
 /// Writes the program of one role: a stage of a replica with a given number of sequences.
@@ -97,12 +111,14 @@ public:
              const Layout& layout,
              const Workload& workload,
              const LayerStrategy& strategy,
-             const PipelineOrder& order)
-      : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order} {}
+             const PipelineOrder& order,
+             const ExpertLoads* expert_loads)
+      : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order},
+        expert_loads_{expert_loads} {}
 
   /// @param chunks  of the stage, in the order in which the layers are passed
   Program write(const std::vector<Stage>& chunks, int sequences, int micro_batches) const {
-    ProgramBuilder builder{model_, layout_, workload_.precision, chunks.front()};
+    ProgramBuilder builder{model_, layout_, workload_.precision, chunks.front(), expert_loads_};
     for (const auto& chunk : chunks) {
       builder.enter(chunk);
       strategy_.declare_memory(
@@ -144,6 +160,7 @@ private:
   const Workload& workload_;
   const LayerStrategy& strategy_;
   const PipelineOrder& order_;
+  const ExpertLoads* expert_loads_;
 
   /// @param stage  any chunk of the peer's, counted over all stages
   Message message(Message::Direction direction, int stage, const char* channel, Bytes bytes) const {
@@ -259,6 +276,10 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
       refuse(std::string{name} + " = " + std::to_string(degree) + "; at least 1 is needed");
     }
   }
+  if (layout.ep < 0) {
+    refuse("ep = " + std::to_string(layout.ep) +
+           "; at least 1 is needed, or 0 for no experts apart");
+  }
   for (const auto& [count, what] :
        {std::pair<std::int64_t, const char*>{workload.batch_size, "sequences"},
         {workload.input_tokens, "input tokens"},
@@ -274,6 +295,7 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
   const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();
   strategy->validate(model, layout);
+  validate_experts(model, layout, workload.experts);
   const int chunks = layout.virtual_stages > 0 ? layout.virtual_stages
                      : layout.pp == 1          ? 1
                                                : schedule->default_chunks();
@@ -322,7 +344,15 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   }
   const auto order =
       schedule->order({.stages = layout.pp, .chunks = chunks, .micro_batches = micro_batches});
-  const RoleWriter writer{model, layout, workload, *strategy, order};
+  if (model.moe) {
+    std::vector<std::vector<int>> sizes;
+    for (const int count : sequences) {
+      sizes.push_back(split(count, micro_batches));
+    }
+    plan.expert_loads =
+        std::make_shared<ExpertLoads>(model, expert_grid(layout, std::move(sizes)), workload);
+  }
+  const RoleWriter writer{model, layout, workload, *strategy, order, plan.expert_loads.get()};
   std::map<std::pair<int, int>, int> role_of; // (stage, sequences) -> program
   for (int d = 0; d < layout.dp; ++d) {
     for (int s = 0; s < layout.pp; ++s) {

@@ -36,8 +36,11 @@ std::string Layout::tag() const {
   if (pp > 1) {
     text += with_degree("pp", pp);
   }
-  if (dp > 1 || split) {
+  if (split || (ep > 0 ? dp != dp_for_experts(ep, tp) : dp > 1)) {
     text += with_degree(split ? strategy : "dp", dp);
+  }
+  if (ep > 0) {
+    text += with_degree("ep", ep);
   }
   if (text.empty()) {
     text = "single";

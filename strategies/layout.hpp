@@ -11,7 +11,10 @@ struct Layout {
   std::string strategy = "tp"; ///< registered layer strategy; "tp" with degree 1 is a whole GPU
   int tp = 1;
   int pp = 1;
-  int dp = 1;                     ///< replicas; for zero3 the ranks that share the weights
+  int dp = 1; ///< replicas; for zero3 the ranks that share the weights
+  /// Of the tp x dp ranks of a stage, how many parts have different experts; the tp x dp / ep ranks
+  /// of a part slice theirs. 0: each replica has all experts, sliced over its tp ranks.
+  int ep = 0;
   std::string schedule = "naive"; ///< registered pipeline schedule; matters when pp > 1
   int micro_batches = 0;          ///< per replica; 0 = the schedule's default
   int virtual_stages = 0;         ///< chunks of layers per GPU; 0 = the schedule's default
@@ -22,7 +25,10 @@ struct Layout {
 
   [[nodiscard]] int ranks() const { return tp * pp * dp; }
 
-  /// "single", "tp8", "zero3x8", "pp8-gpipe", "tp4pp2-1f1b", "dp8"
+  /// The dp that ep asks for where none is given: attention in as many groups as ep ranks need.
+  [[nodiscard]] static int dp_for_experts(int ep, int tp) { return ep > tp ? ep / tp : 1; }
+
+  /// "single", "tp8", "zero3x8", "pp8-gpipe", "tp4pp2-1f1b", "dp8", "tp4ep8" (dp 2), "ep8" (dp 8)
   [[nodiscard]] std::string tag() const;
 
   bool operator==(const Layout&) const = default;

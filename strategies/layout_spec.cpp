@@ -32,8 +32,10 @@ public:
     Layout layout;
     read_degrees(layout);
     if (open_ != nullptr) {
-      const auto others = std::int64_t{layout.tp} * layout.pp * layout.dp;
-      layout.*open_ = static_cast<int>(std::max<std::int64_t>(1, gpus / others));
+      layout.*open_ = static_cast<int>(std::clamp<std::int64_t>(left(layout, gpus), 1, most_ranks));
+    }
+    if (layout.ep > 0 && !dp_given_) {
+      layout.dp = Layout::dp_for_experts(layout.ep, layout.tp);
     }
     while (!rest_.empty()) {
       read_option(layout);
@@ -52,6 +54,15 @@ public:
 private:
   using Degree = int Layout::*;
 
+  /// What the open degree gets. Experts are on the ranks of attention, not beside them.
+  [[nodiscard]] std::int64_t left(const Layout& layout, int gpus) const {
+    const auto of_attention = std::int64_t{layout.tp} * layout.dp;
+    if (open_ == &Layout::ep) {
+      return dp_given_ ? of_attention : gpus / layout.pp;
+    }
+    return gpus / (of_attention * layout.pp);
+  }
+
   void read_degrees(Layout& layout) {
     if (take_word("single")) {
       return;
@@ -63,7 +74,11 @@ private:
       if (!given.insert(axis).second) {
         throw InputError::at(where_, "sets the " + axis + " degree twice", "name each degree once");
       }
-      const Degree degree = axis == "tp" ? &Layout::tp : axis == "pp" ? &Layout::pp : &Layout::dp;
+      dp_given_ = dp_given_ || axis == "dp";
+      const Degree degree = axis == "tp"   ? &Layout::tp
+                            : axis == "pp" ? &Layout::pp
+                            : axis == "ep" ? &Layout::ep
+                                           : &Layout::dp;
       if (const auto number = take_degree(name)) {
         layout.*degree = *number;
       } else if (open_ != nullptr) {
@@ -80,7 +95,7 @@ private:
   /// The degree that a name sets; a strategy other than tp is noted in the layout.
   std::string axis_of(const std::string& name, Layout& layout) {
     pp_given_ = pp_given_ || name == "pp";
-    if (name == "tp" || name == "pp" || name == "dp") {
+    if (name == "tp" || name == "pp" || name == "dp" || name == "ep") {
       return name;
     }
     if (layout.strategy != "tp") {
@@ -213,7 +228,7 @@ private:
   bool at_separator() const { return rest_.front() == ':' || rest_.front() == '-'; }
 
   static std::vector<std::string> names() {
-    std::vector<std::string> known{"tp", "pp", "dp"};
+    std::vector<std::string> known{"tp", "pp", "dp", "ep"};
     for (const auto& info : layer_strategies()) {
       known.push_back(info.name);
     }
@@ -226,6 +241,7 @@ private:
   std::string where_;
   bool schedule_given_ = false;
   bool pp_given_ = false;
+  bool dp_given_ = false;
   Degree open_ = nullptr;
 };
 
@@ -241,6 +257,9 @@ Layout settled(Layout layout, const std::string& where) {
     throw InputError::at(where,
                          "asks for prefetch, but gathers no weights",
                          "prefetch is for strategies such as zero3");
+  }
+  if (layout.ep == 1 && layout.dp == 1) {
+    layout.ep = 0; // all experts on the tp ranks, as without it
   }
   if (layout.pp == 1) {
     if (!layout.stage_layers.empty()) {

@@ -16,9 +16,10 @@ inline constexpr int most_ranks = 10'000'000;
 
 /// Layout written as in `--strategies`: DEGREES[:OPTION]...
 ///
-/// DEGREES is "single" or a run of NAME[x][N] without separators, where NAME is pp, dp or a
+/// DEGREES is "single" or a run of NAME[x][N] without separators, where NAME is pp, dp, ep or a
 /// registered layer strategy ("tp8", "tp4pp2", "tp2zero3x4"); a name that ends in a digit needs the
 /// x before its number. One NAME may come without N: it takes the GPUs that the others leave.
+/// With ep and no dp, dp is ep / tp, at least 1.
 /// OPTION is a pipeline schedule ("gpipe"), "m4" (micro-batches per replica), "v2" (virtual
 /// stages), "prefetch", or "layers20+12" (layers of each stage); "-" works as well as ":". Each tag
 /// of a layout is such a spec.

@@ -12,8 +12,9 @@ std::string per_micro_batch(const char* name, const Pass& pass) {
 ProgramBuilder::ProgramBuilder(const Model& model,
                                const Layout& layout,
                                Precision precision,
-                               Stage stage)
-    : model_{model}, layout_{layout}, precision_{precision}, stage_{stage} {
+                               Stage stage,
+                               const ExpertLoads* loads)
+    : model_{model}, layout_{layout}, precision_{precision}, stage_{stage}, expert_loads_{loads} {
   program_.streams = {"compute"};
 }
 
@@ -158,6 +159,15 @@ void ProgramBuilder::kernel(const std::string& name, Kernel kernel, Detail detai
        .reads = std::move(detail.reads),
        .writes = std::move(detail.writes),
        .samples = detail.samples});
+}
+
+void ProgramBuilder::exchange(const std::string& name, Exchange exchange, Detail detail) {
+  add({.name = name,
+       .layer = detail.layer,
+       .stream = 0,
+       .work = std::move(exchange),
+       .reads = std::move(detail.reads),
+       .writes = std::move(detail.writes)});
 }
 
 void ProgramBuilder::collective(StreamId stream,

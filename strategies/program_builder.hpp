@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/plan/expert_loads.hpp"
 #include "sim/plan/plan.hpp"
 #include "sim/plan/workload.hpp"
 #include "strategies/layout.hpp"
@@ -41,7 +42,12 @@ struct Pass {
 /// Collects the program of one role in the order in which its host enqueues it.
 class ProgramBuilder {
 public:
-  ProgramBuilder(const Model& model, const Layout& layout, Precision precision, Stage stage);
+  /// @param loads  of models with experts
+  ProgramBuilder(const Model& model,
+                 const Layout& layout,
+                 Precision precision,
+                 Stage stage,
+                 const ExpertLoads* loads = nullptr);
 
   [[nodiscard]] const Model& model() const { return model_; }
 
@@ -50,6 +56,9 @@ public:
   [[nodiscard]] Precision precision() const { return precision_; }
 
   [[nodiscard]] const Stage& stage() const { return stage_; }
+
+  /// Null when the model has no experts.
+  [[nodiscard]] const ExpertLoads* expert_loads() const { return expert_loads_; }
 
   /// The stream of that name, made on first use. "compute" is stream 0.
   [[nodiscard]] StreamId stream(const std::string& name);
@@ -90,6 +99,8 @@ public:
   };
 
   void kernel(const std::string& name, Kernel kernel, Detail detail);
+  /// On the compute stream.
+  void exchange(const std::string& name, Exchange exchange, Detail detail);
   void collective(StreamId stream, const std::string& name, Collective collective, Detail detail);
   void messages(StreamId stream, const std::string& name, PointToPoint messages, Detail detail);
 
@@ -111,6 +122,7 @@ private:
   const Layout& layout_;
   Precision precision_;
   Stage stage_;
+  const ExpertLoads* expert_loads_;
   Program program_;
   Pass pass_;
   std::map<std::string, EventId> events_;

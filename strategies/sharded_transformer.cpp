@@ -1,5 +1,7 @@
 #include "strategies/sharded_transformer.hpp"
 
+#include "strategies/expert_layer.hpp"
+
 namespace decodesim {
 
 void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
@@ -20,7 +22,11 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   }
   for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
     declare_attention(builder, layer, shard);
-    declare_ffn(builder, layer, shard);
+    if (model.has_experts(layer)) {
+      declare_experts(builder, layer);
+    } else {
+      declare_ffn(builder, layer, shard);
+    }
   }
   if (stage.last()) {
     builder.weights("final_norm", {norm}, other);

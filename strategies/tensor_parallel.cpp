@@ -1,6 +1,6 @@
 #include "strategies/tensor_parallel.hpp"
 
-#include "sim/error.hpp"
+#include "strategies/expert_layer.hpp"
 #include "strategies/registry.hpp"
 
 namespace decodesim {
@@ -25,9 +25,6 @@ void TensorParallel::sum_hidden(ProgramBuilder& builder,
 }
 
 void TensorParallel::validate(const Model& model, const Layout& layout) const {
-  if (model.moe) {
-    throw LayoutError{model.name + " has experts, which no strategy plans yet"};
-  }
   validate_shards(model, layout.tp);
 }
 
@@ -50,7 +47,11 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
 }
 
 void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer) const {
+  const bool has_experts = builder.model().has_experts(layer);
   if (pass.sequences == 0) {
+    if (has_experts && exchanges_tokens(builder)) {
+      (void)expert_kernels(builder, pass, layer, weight_buffer(builder));
+    }
     return;
   }
   const Shard shard{builder.model(), builder.layout().tp};
@@ -63,8 +64,15 @@ void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer)
   }
   sum_hidden(builder, pass, "attention", layer);
   post_norm_kernel(builder, pass, "post_attention_norm", layer, weights);
-  ffn_kernels(builder, pass, layer, shard, weights);
-  sum_hidden(builder, pass, "ffn", layer);
+  bool sums_are_partial = true;
+  if (has_experts) {
+    sums_are_partial = expert_kernels(builder, pass, layer, weights);
+  } else {
+    ffn_kernels(builder, pass, layer, shard, weights);
+  }
+  if (sums_are_partial) {
+    sum_hidden(builder, pass, "ffn", layer);
+  }
   post_norm_kernel(builder, pass, "post_ffn_norm", layer, weights);
 }
 

@@ -9,10 +9,12 @@ namespace decodesim {
 /// of every layer (one after both in a parallel block), one after the vocabulary-parallel embedding
 /// and one gather of the logits.
 ///
-/// With degree 1 it is a whole GPU and communicates nothing.
-/// Bytes of one decode step of b sequences, h = hidden size, L = layers, V = vocabulary, e =
-/// element: (2 L + 1) b h e in all-reduces (L + 1 with parallel blocks), b V e (V padded to the
-/// degree) in the gather. Reference: Shoeybi et al., Megatron-LM, arXiv 1909.08053, section 3.
+/// With degree 1 it is a whole GPU and communicates nothing. A layer with experts has these in
+/// place of the FFN: sliced over the tp group, or with ep spread over the tp x dp ranks of the
+/// stage, which then exchange tokens between their dp groups (docs/models/experts.md). Bytes of one
+/// decode step of b sequences, h = hidden size, L = layers, V = vocabulary, e = element: (2 L + 1)
+/// b h e in all-reduces (L + 1 with parallel blocks), b V e (V padded to the degree) in the gather.
+/// Reference: Shoeybi et al., Megatron-LM, arXiv 1909.08053, section 3.
 class TensorParallel : public LayerStrategy {
 public:
   void validate(const Model& model, const Layout& layout) const override;

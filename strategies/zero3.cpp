@@ -1,3 +1,4 @@
+#include "sim/error.hpp"
 #include "strategies/registry.hpp"
 #include "strategies/tensor_parallel.hpp"
 
@@ -22,6 +23,14 @@ namespace {
 /// Reference: Rajbhandari et al., ZeRO, arXiv 1910.02054, stage 3.
 class Zero3 final : public TensorParallel {
 public:
+  void validate(const Model& model, const Layout& layout) const override {
+    TensorParallel::validate(model, layout);
+    if (layout.ep > 0) {
+      throw LayoutError{"zero3 gathers all experts of a layer on every rank; it takes no ep = " +
+                        std::to_string(layout.ep)};
+    }
+  }
+
   void declare_memory(ProgramBuilder& builder,
                       std::int64_t sequences,
                       std::int64_t tokens) const override {
@@ -37,6 +46,13 @@ public:
                       {static_cast<std::int64_t>(std::ceil(bytes.value() / builder.layout().dp))},
                       DataType::int8);
       largest = std::max(largest, bytes);
+    }
+    const auto& stage = builder.stage();
+    for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+      const auto count = layer_parameters(builder.model(), layer, shard_of(builder));
+      builder.program().expert_weights +=
+          weight_bytes({.linear = 0, .experts = count.experts}, builder.precision()) /
+          builder.layout().dp;
     }
     for (int slot = 0; slot < slots(builder); ++slot) {
       builder.gather_buffer(slot_name(slot), largest);

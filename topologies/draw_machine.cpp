@@ -66,7 +66,7 @@ public:
       : machine_{machine}, neighbours_(static_cast<std::size_t>(machine.vertices_per_node)) {
     for (int i = 0; i < machine.links_per_node; ++i) {
       const auto& link = machine.links[static_cast<std::size_t>(i)];
-      if (is_drawn_vertex(link.from) && is_drawn_vertex(link.to) && !is_direct(machine, link)) {
+      if (in_first_node(link.from) && in_first_node(link.to) && !is_direct(machine, link)) {
         of(link.from).emplace_back(link.to, link.type);
         of(link.to).emplace_back(link.from, link.type);
       }
@@ -109,9 +109,7 @@ private:
     return neighbours_[static_cast<std::size_t>(vertex)];
   }
 
-  [[nodiscard]] bool is_drawn_vertex(int vertex) const {
-    return vertex < machine_.vertices_per_node;
-  }
+  [[nodiscard]] bool in_first_node(int vertex) const { return vertex < machine_.vertices_per_node; }
 
   [[nodiscard]] VertexKind kind(int vertex) const { return machine_.vertex(vertex).kind; }
 
@@ -231,7 +229,6 @@ private:
     case LinkKind::c2c:
       return "== C2C ===";
     case LinkKind::upi:
-      return "-. \"" + link.type + "\" .-";
     case LinkKind::pcie:
     case LinkKind::memory:
     case LinkKind::network:
@@ -244,12 +241,19 @@ private:
     std::string text;
     for (int i = 0; i < machine_.links_per_node; ++i) {
       const auto& link = machine_.links[static_cast<std::size_t>(i)];
-      const int to = is_drawn_vertex(link.to) ? link.to : -1;
+      const int to = in_first_node(link.to) ? link.to : -1;
       if (!drawn(link.from) || (to >= 0 && !drawn(to)) || is_direct(machine_, link)) {
         continue;
       }
       if (to < 0) {
         text += "  v" + std::to_string(link.from) + " --- fabric\n";
+        continue;
+      }
+      if (link.kind == LinkKind::upi) {
+        // A circle below both: a line from socket to socket would put one below the other.
+        const auto middle = "l" + std::to_string(i);
+        text += "  v" + std::to_string(link.from) + " -.- " + middle + "((\"" + link.type +
+                "\"))\n  v" + std::to_string(to) + " -.- " + middle + "\n";
         continue;
       }
       const bool down = rank_of(kind(link.from)) <= rank_of(kind(to));

@@ -118,12 +118,12 @@ public:
       throw json_.at("source").error("is empty", "name the document that the layout is from");
     }
     machine.gpu = read_gpu();
+    if (const auto reduction = json_.find("in_switch_reduction")) {
+      machine.in_switch_reduction = read_ratio(*reduction);
+    }
     if (const auto level = json_.find("peer_to_peer")) {
       machine.peer_to_peer =
           read_kind<PeerToPeer>("peer-to-peer access", peer_to_peer_names, *level);
-    }
-    if (const auto reduction = json_.find("in_switch_reduction")) {
-      machine.in_switch_reduction = read_ratio(*reduction);
     }
     read_vertices(machine);
     const auto types = read_link_types();

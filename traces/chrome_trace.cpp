@@ -191,7 +191,7 @@ private:
         line_ += ",\"token\":";
         append_json_number(line_, std::int64_t{span.step} + 2);
       }
-      append_context_argument(line_, *one.operation, span.step);
+      append_step_arguments(line_, plan_, span);
       line_ += "}}";
       ++contents_.spans;
     }

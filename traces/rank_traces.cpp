@@ -36,15 +36,18 @@ struct KernelName {
   const Operation& operation;
 
   std::string operator()(const Kernel& kernel) const {
-    const std::string family = std::holds_alternative<Gemm>(kernel)        ? "gemm"
-                               : std::holds_alternative<Attention>(kernel) ? "attention"
-                                                                           : "row";
+    const std::string family = std::holds_alternative<Gemm>(kernel)          ? "gemm"
+                               : std::holds_alternative<Attention>(kernel)   ? "attention"
+                               : std::holds_alternative<GroupedGemm>(kernel) ? "grouped_gemm"
+                                                                             : "row";
     return family + "_kernel<" + operation.name + ">";
   }
 
   std::string operator()(const Collective& collective) const {
     return std::string{nccl_kernel(collective.kind)};
   }
+
+  std::string operator()(const Exchange&) const { return "ncclDevKernel_SendRecv"; }
 
   std::string operator()(const PointToPoint&) const { return "ncclDevKernel_SendRecv"; }
 };

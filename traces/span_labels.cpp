@@ -1,5 +1,6 @@
 #include "traces/span_labels.hpp"
 
+#include "sim/plan/expert_loads.hpp"
 #include "traces/json_text.hpp"
 
 #include <algorithm>
@@ -24,6 +25,10 @@ std::string_view name_of(RowFunction function) {
     return "gated_activation";
   case RowFunction::activation:
     return "activation";
+  case RowFunction::top_k:
+    return "top_k";
+  case RowFunction::weighted_sum:
+    return "weighted_sum";
   case RowFunction::embedding:
     return "embedding";
   case RowFunction::sampling:
@@ -80,12 +85,35 @@ struct AppendWork {
     append(out, "type", to_string(kernel.type));
   }
 
+  void operator()(const GroupedGemm& gemm) const {
+    append(out, "kind", "grouped_gemm");
+    append(out, "shape", "n=" + std::to_string(gemm.n) + " k=" + std::to_string(gemm.k));
+    append(out, "type", to_string(gemm.weights));
+  }
+
+  void operator()(const RoutedRowKernel& kernel) const {
+    append(out, "kind", name_of(kernel.function));
+    append(out,
+           "shape",
+           "pair=" + std::to_string(kernel.pair_columns) +
+               " token=" + std::to_string(kernel.token_columns) +
+               " returned=" + std::to_string(kernel.returned_columns));
+    append(out, "type", to_string(kernel.type));
+  }
+
   void operator()(const Kernel& kernel) const { std::visit(*this, kernel); }
 
   void operator()(const Collective& collective) const {
     append(out, "kind", to_string(collective.kind));
     append(out, "axis", collective.axis);
     append(out, "bytes", collective.total_bytes);
+  }
+
+  void operator()(const Exchange& exchange) const {
+    append(
+        out, "kind", exchange.direction == Exchange::Direction::dispatch ? "dispatch" : "combine");
+    append(out, "axis", exchange.axis);
+    append(out, "row_bytes", exchange.row_bytes);
   }
 
   void operator()(const PointToPoint& group) const {
@@ -135,12 +163,34 @@ void append_work_arguments(std::string& out, const Operation& operation) {
   std::visit(AppendWork{out}, operation.work);
 }
 
-void append_context_argument(std::string& out, const Operation& operation, int step) {
-  const Kernel* kernel = as_kernel(operation);
-  const Attention* attention = kernel == nullptr ? nullptr : std::get_if<Attention>(kernel);
-  if (attention != nullptr) {
-    out += ",\"context_tokens\":";
-    append_json_number(out, attention->context_at({std::max(step, 0)}));
+void append_step_arguments(std::string& out, const Plan& plan, const Span& span) {
+  const auto append_count = [&](std::string_view key, std::int64_t count) {
+    out += ",\"";
+    out += key;
+    out += "\":";
+    append_json_number(out, count);
+  };
+  const auto& operation =
+      plan.program(span.rank).part(span.part)[static_cast<std::size_t>(span.operation)];
+  const int step = std::max(span.step, 0);
+  if (const auto* kernel = as_kernel(operation)) {
+    if (const auto* attention = std::get_if<Attention>(kernel)) {
+      append_count("context_tokens", attention->context_at({step}));
+    } else if (is_routed(*kernel)) {
+      const auto work = plan.context(span.rank, operation, *kernel, span.part, step).routed;
+      append_count("rows", work.pairs);
+      append_count("experts", work.experts_hit);
+    }
+  } else if (const auto* exchange = as_exchange(operation)) {
+    const int member = plan.expert_loads->member_of(span.rank);
+    std::int64_t sent = 0;
+    std::int64_t received = 0;
+    for (const auto& rows : plan.rows_exchanged(span.rank, operation, *exchange, span.part, step)) {
+      sent += rows.from == member ? rows.rows : 0;
+      received += rows.to == member ? rows.rows : 0;
+    }
+    append_count("rows_sent", sent);
+    append_count("rows_received", received);
   }
 }
 

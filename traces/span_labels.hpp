@@ -35,8 +35,9 @@ private:
 /// each led by a comma: `,"kind":"gemm","shape":"m=8 n=4096 k=4096","type":"bf16"`.
 void append_work_arguments(std::string& out, const Operation& operation);
 
-/// Appends `,"context_tokens":N` when the operation is attention.
-/// @param step  decode step; -1 outside the body
-void append_context_argument(std::string& out, const Operation& operation, int step);
+/// Appends what the step and the rank decide: `,"context_tokens":N` of attention, `,"rows":N,
+/// "experts":N` of kernels over routed rows, `,"rows_sent":N,"rows_received":N` of exchanges.
+/// @param span  of an operation of the plan
+void append_step_arguments(std::string& out, const Plan& plan, const Span& span);
 
 } // namespace decodesim

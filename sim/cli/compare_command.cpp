@@ -55,7 +55,7 @@ Command add_compare_command(CLI::App& program) {
   const auto* layouts = "Layouts";
   app->add_option("--strategies",
                   flags->strategies,
-                  "NAME[N]...[:OPTION]... each: NAME is tp, pp, dp or a strategy, without N it "
+                  "NAME[N]...[:OPTION]... each: NAME is tp, pp, dp, ep or a strategy, without N it "
                   "takes the GPUs that are left; OPTION is a schedule, m4 (micro-batches), "
                   "prefetch or layers20+12 (of stages)")
       ->type_name("SPEC,SPEC,...")
@@ -64,6 +64,7 @@ Command add_compare_command(CLI::App& program) {
       ->type_name("N")
       ->group(layouts);
   add_model_and_workload_flags(*app, flags->scenario);
+  add_expert_flags(*app, flags->scenario);
   add_machine_flags(*app, flags->scenario);
   add_simulation_flags(*app, flags->scenario);
   add_result_flags(*app, flags->simulation, false);

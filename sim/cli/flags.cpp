@@ -3,10 +3,12 @@
 #include "sim/cli/commands.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/plan/expert_loads.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_file.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -33,6 +35,41 @@ int as_int(const Flag& flag, const std::string& where, std::int64_t most, int ot
 std::string
 origin(const Flag& flag, const std::string& name, const Flag& file, const std::string& key) {
   return flag || !file ? name : *file + ": /" + key;
+}
+
+std::uint64_t parse_seed(const std::string& text) {
+  std::int64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end || number < 0 || number > most_seed) {
+    throw InputError::at("--seed",
+                         "is \"" + text + "\"",
+                         "a whole number from 0 to " + std::to_string(most_seed) + " is expected");
+  }
+  return static_cast<std::uint64_t>(number);
+}
+
+void read_experts(const ScenarioFlags& flags, const Model& model, Workload& workload) {
+  auto& experts = workload.experts;
+  if (flags.routing) {
+    experts.routing = *flags.routing;
+  }
+  const auto where = origin(flags.routing, "--routing", flags.file, "routing");
+  check_routing(experts.routing, where);
+  experts.seed = flags.seed ? parse_seed(*flags.seed) : experts.seed;
+  if (flags.expert_placement) {
+    experts.placement = placement_named(*flags.expert_placement, "--expert-placement");
+  }
+  if (flags.replicate_experts) {
+    experts.copies = static_cast<int>(
+        parse_count(*flags.replicate_experts, "--replicate-experts", most_expert_copies));
+  }
+  if (flags.moe_exchange) {
+    experts.exchange = moe_exchange_named(*flags.moe_exchange, "--moe-exchange");
+  }
+  if (model.moe) {
+    (void)make_routing(experts.routing, routed_tokens(model, workload), experts.seed, where);
+  }
 }
 
 Scenario read(const ScenarioFlags& flags) {
@@ -104,13 +141,14 @@ Scenario read(const ScenarioFlags& flags) {
   if (flags.mapping) {
     scenario.mapping = *flags.mapping;
   }
+  read_experts(flags, model, workload);
   return scenario;
 }
 
 } // namespace
 
 bool LayoutFlags::any_given() const {
-  return tp || pp || dp || zero3 || prefetch || strategy || schedule || micro_batches ||
+  return tp || pp || dp || ep || zero3 || prefetch || strategy || schedule || micro_batches ||
          virtual_stages || stage_layers;
 }
 
@@ -147,6 +185,35 @@ void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags) {
   app.add_option("--osl", flags.osl, "Output tokens of each sequence [32]")
       ->type_name("N")
       ->group(workload);
+}
+
+void add_expert_flags(CLI::App& app, ScenarioFlags& flags) {
+  const auto* experts = "Experts (models that have some)";
+  app.add_option("--routing",
+                 flags.routing,
+                 "Which experts tokens go to (see `list routings`): uniform, zipf:1.2, fixed:0,1, "
+                 "trace:FILE [uniform]")
+      ->type_name("NAME[:ARG]")
+      ->group(experts);
+  app.add_option("--seed", flags.seed, "Of the routing's draws [0]")
+      ->type_name("N")
+      ->group(experts);
+  app.add_option("--expert-placement",
+                 flags.expert_placement,
+                 "Experts to the ranks of ep: " + joined(placement_names(), ", ") + " [contiguous]")
+      ->type_name("NAME")
+      ->group(experts);
+  app.add_option("--replicate-experts",
+                 flags.replicate_experts,
+                 "Hottest experts of each layer that get a second copy [none]")
+      ->type_name("N")
+      ->group(experts);
+  app.add_option("--moe-exchange",
+                 flags.moe_exchange,
+                 "How tokens reach experts of other dp groups: all-to-all, or all-gather and "
+                 "reduce-scatter [all-to-all]")
+      ->type_name("all-to-all|all-gather")
+      ->group(experts);
 }
 
 void add_machine_flags(CLI::App& app, ScenarioFlags& flags) {
@@ -232,6 +299,12 @@ void add_layout_flags(CLI::App& app, LayoutFlags& flags) {
   app.add_option("--dp,--data-parallel-size", flags.dp, "Replicas, or zero3 ranks [1]")
       ->type_name("N")
       ->group(layout);
+  app.add_option("--ep,--expert-parallel-size",
+                 flags.ep,
+                 "Parts of the tp x dp GPUs of a stage that have different experts; without --dp, "
+                 "dp = ep / tp [all experts on every replica]")
+      ->type_name("N")
+      ->group(layout);
   app.add_flag("--zero3",
                flags.zero3,
                "Share the weights over the dp ranks and gather them layer by layer; without --dp, "
@@ -302,7 +375,9 @@ Layout layout_from(const LayoutFlags& flags, int gpus) {
   Layout layout;
   layout.tp = as_int(flags.tp, "--tp", most_of_a_degree, 1);
   layout.pp = as_int(flags.pp, "--pp", most_of_a_degree, 1);
-  layout.dp = as_int(flags.dp, "--dp", most_of_a_degree, 1);
+  layout.ep = as_int(flags.ep, "--ep", most_of_a_degree, 0);
+  layout.dp =
+      as_int(flags.dp, "--dp", most_of_a_degree, Layout::dp_for_experts(layout.ep, layout.tp));
   if (flags.zero3) {
     layout.strategy = "zero3";
   } else if (flags.strategy) {

@@ -29,6 +29,11 @@ struct ScenarioFlags {
   Flag dtype;
   Flag expert_dtype;
   Flag kv_cache_dtype;
+  Flag routing;
+  Flag seed;
+  Flag expert_placement;
+  Flag replicate_experts;
+  Flag moe_exchange;
   Flag mapping;
   Flag collectives;
   Flag fidelity;
@@ -43,6 +48,7 @@ struct LayoutFlags {
   Flag tp;
   Flag pp;
   Flag dp;
+  Flag ep;
   bool zero3 = false;
   bool prefetch = false;
   Flag strategy;
@@ -55,6 +61,7 @@ struct LayoutFlags {
 };
 
 void add_model_and_workload_flags(CLI::App& app, ScenarioFlags& flags);
+void add_expert_flags(CLI::App& app, ScenarioFlags& flags);
 void add_machine_flags(CLI::App& app, ScenarioFlags& flags);
 void add_simulation_flags(CLI::App& app, ScenarioFlags& flags);
 void add_layout_flags(CLI::App& app, LayoutFlags& flags);

@@ -3,6 +3,7 @@
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
 #include "sim/model/parameters.hpp"
+#include "sim/routing/routing.hpp"
 #include "strategies/registry.hpp"
 #include "topologies/machine.hpp"
 
@@ -89,6 +90,15 @@ std::vector<Entry> collectives() {
   return entries;
 }
 
+std::vector<Entry> routing_entries() {
+  std::vector<Entry> entries;
+  for (const auto& info : routings()) {
+    entries.push_back(
+        {info.name + (info.argument.empty() ? "" : ":" + info.argument), info.summary});
+  }
+  return entries;
+}
+
 struct Listing {
   const char* kind;
   std::vector<Entry> (*entries)();
@@ -100,7 +110,8 @@ constexpr Listing listings[] = {{"models", models},
                                 {"gpus", gpus},
                                 {"strategies", strategies},
                                 {"schedules", schedules},
-                                {"collectives", collectives}};
+                                {"collectives", collectives},
+                                {"routings", routing_entries}};
 
 void print(const std::vector<Entry>& entries) {
   std::size_t width = 0;
@@ -131,9 +142,10 @@ Command add_list_command(CLI::App& program) {
   auto* app = program.add_subcommand("list", "Names that other commands take, a line each");
   app->footer("Example:\n  decodesim list models");
   auto kind = std::make_shared<std::string>();
-  app->add_option("KIND",
-                  *kind,
-                  "models, machines, networks, gpus, strategies, schedules or collectives")
+  app->add_option(
+         "KIND",
+         *kind,
+         "models, machines, networks, gpus, strategies, schedules, collectives or routings")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

@@ -127,6 +127,7 @@ Command add_plan_command(CLI::App& program) {
   app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says")
       ->type_name("");
   add_model_and_workload_flags(*app, flags->scenario);
+  add_expert_flags(*app, flags->scenario);
   add_layout_flags(*app, flags->layout);
   app->add_option(
          "--gpus", flags->gpus, "GPUs that --zero3 without --dp takes from [all of the machine]")

@@ -45,6 +45,7 @@ Command add_run_command(CLI::App& program) {
   app->add_option("SCENARIO", flags->scenario.file, "Scenario file; flags override what it says")
       ->type_name("");
   add_model_and_workload_flags(*app, flags->scenario);
+  add_expert_flags(*app, flags->scenario);
   add_machine_flags(*app, flags->scenario);
   add_layout_flags(*app, flags->layout);
   add_simulation_flags(*app, flags->scenario);

@@ -138,6 +138,23 @@ Communication::collective(const GroupAxis& axis, int group, const Collective& co
                              network);
 }
 
+Transfer Communication::exchange(const std::vector<int>& ranks,
+                                 const std::vector<SentRows>& rows,
+                                 Bytes row_bytes) const {
+  Transfer transfer;
+  for (const auto& sent : rows) {
+    const auto& path = routes_.between(gpu(ranks[static_cast<std::size_t>(sent.from)]),
+                                       gpu(ranks[static_cast<std::size_t>(sent.to)]));
+    transfer.add(exchange_piece(sent.from,
+                                sent.to,
+                                static_cast<double>(sent.rows) * row_bytes,
+                                path,
+                                costs_.at(path.transport),
+                                algorithm_.ideal));
+  }
+  return transfer;
+}
+
 Transfer Communication::message(int from_rank, int to_rank, Bytes bytes) const {
   const auto& path = routes_.between(gpu(from_rank), gpu(to_rank));
   return message_transfer(bytes, path, costs_.at(path.transport), algorithm_.ideal);
@@ -165,6 +182,14 @@ CriticalPath critical_path(const Plan& plan,
        .message =
            [&](int from, int to, Bytes bytes) {
              return communication.message(from, to, bytes).idle_time(bandwidth);
+           },
+       .exchange =
+           [&](const Exchange& exchange,
+               const std::vector<int>& ranks,
+               const std::vector<SentRows>& rows) {
+             return rows.empty() ? Seconds{}
+                                 : communication.exchange(ranks, rows, exchange.row_bytes)
+                                       .idle_time(bandwidth);
            }});
 }
 

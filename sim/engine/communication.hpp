@@ -32,6 +32,11 @@ public:
   [[nodiscard]] Transfer
   collective(const GroupAxis& axis, int group, const Collective& collective) const;
 
+  /// Rows between members of a group, all pairs at once: a piece for each.
+  /// @param rows  between positions in the axis's group; may be empty, and so is the transfer then
+  [[nodiscard]] Transfer
+  exchange(const std::vector<int>& ranks, const std::vector<SentRows>& rows, Bytes row_bytes) const;
+
   [[nodiscard]] Transfer message(int from_rank, int to_rank, Bytes bytes) const;
 
   [[nodiscard]] const Machine& machine() const { return machine_; }

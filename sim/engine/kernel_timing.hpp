@@ -13,21 +13,26 @@ struct KernelTiming {
   double bytes = 0;
 };
 
-/// Timings of a program's kernels on one GPU. Only decode attention depends on the step; its timing
-/// is kept for the step asked for last, which ranks that share a program ask for together.
+/// Timings of a program's kernels on one GPU. Decode attention depends on the step; its timing is
+/// kept for the step asked for last, which ranks that share a program ask for together. Kernels of
+/// experts depend on step and rank and are worked out each time.
 class KernelTimings {
 public:
-  KernelTimings(const Program& program, const Gpu& gpu);
+  /// Both must outlive this.
+  /// @param program  index in the plan
+  KernelTimings(const Plan& plan, std::size_t program, const Gpu& gpu);
 
-  [[nodiscard]] const KernelTiming& at(Part part, int index, int step) const;
+  [[nodiscard]] KernelTiming at(int rank, Part part, int index, int step) const;
 
 private:
   struct Entry {
     KernelTiming timing;
     const Kernel* grows = nullptr; ///< null when the step does not matter
     int step = 0;
+    const Operation* routed = nullptr; ///< null when the rank does not matter
   };
 
+  const Plan& plan_;
   const Gpu& gpu_;
   mutable std::array<std::vector<Entry>, 3> entries_;
 };

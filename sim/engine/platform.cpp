@@ -58,9 +58,12 @@ struct Platform::Impl {
   sg4::NetZone* ways = nullptr; ///< of the pseudo hosts and the routes between them
   std::vector<sg4::Host*> way_hosts;
   std::vector<sg4::Host*> hosts;
-  std::vector<sg4::Link*> links;    ///< by LinkDirection, made on first use
-  std::vector<sg4::Link*> memories; ///< by GPU, made on first use
-  std::map<std::tuple<std::vector<LinkDirection>, std::vector<int>, double>, RouteId> known;
+  std::vector<sg4::Link*> links;               ///< by LinkDirection, made on first use
+  std::vector<sg4::Link*> memories;            ///< by GPU, made on first use
+  std::map<SharedCap, sg4::Link*> shared_caps; ///< members are GPUs here
+  using RouteKey =
+      std::tuple<std::vector<LinkDirection>, std::vector<int>, double, std::vector<SharedCap>>;
+  std::map<RouteKey, RouteId> known;
 };
 
 Platform::Platform(const Machine& machine) : machine_{machine}, impl_{std::make_unique<Impl>()} {
@@ -105,6 +108,18 @@ sg4::Link* Platform::memory(int gpu) {
   return link;
 }
 
+sg4::Link* Platform::shared_cap(const SharedCap& cap) {
+  auto& link = impl_->shared_caps[cap];
+  if (link == nullptr) {
+    link = impl_->root
+               ->create_link("share" + std::to_string(impl_->shared_caps.size()),
+                             cap.bandwidth.value() * byte_scale)
+               ->set_latency(0.0)
+               ->seal();
+  }
+  return link;
+}
+
 /// Route 0 leads from host 1 to host 0, 1 back, 2 and 3 join hosts 2 and 0, 4 and 5 hosts 2 and 1:
 /// n hosts name n (n - 1) routes.
 Platform::Route Platform::next_route() {
@@ -136,9 +151,16 @@ RouteId Platform::add(const std::vector<sg4::Link*>& links, sg4::Link* cap) {
   return static_cast<RouteId>(routes_.size()) - 1;
 }
 
-RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpus) {
+RouteId Platform::add_route(const Flow& flow,
+                            const std::vector<int>& memory_gpus,
+                            const std::vector<int>& gpus) {
   const double cap = flow.cap ? flow.cap->value() : 0.0;
-  const auto [entry, added] = impl_->known.try_emplace({flow.links, memory_gpus, cap}, -1);
+  auto shared_caps = flow.shared_caps;
+  for (auto& one : shared_caps) {
+    one.member = gpus[static_cast<std::size_t>(one.member)];
+  }
+  const auto [entry, added] =
+      impl_->known.try_emplace({flow.links, memory_gpus, cap, shared_caps}, -1);
   if (!added) {
     return entry->second;
   }
@@ -148,6 +170,9 @@ RouteId Platform::add_route(const Flow& flow, const std::vector<int>& memory_gpu
   }
   for (const int gpu : memory_gpus) {
     links.push_back(memory(gpu));
+  }
+  for (const auto& one : shared_caps) {
+    links.push_back(shared_cap(one));
   }
   sg4::Link* cap_link = nullptr;
   if (flow.cap) {

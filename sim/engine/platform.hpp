@@ -40,7 +40,10 @@ public:
 
   /// The route of a flow; equal routes are shared.
   /// @param memory_gpus  GPUs whose memory the flow crosses, once per entry
-  RouteId add_route(const Flow& flow, const std::vector<int>& memory_gpus);
+  /// @param gpus         of the flow's members, for its shared caps; may be empty without any
+  RouteId add_route(const Flow& flow,
+                    const std::vector<int>& memory_gpus,
+                    const std::vector<int>& gpus = {});
 
   /// A route from a GPU's memory to itself, for its kernels; its cap is set at each start.
   RouteId add_kernel_route(int gpu);
@@ -70,6 +73,7 @@ private:
   RouteId add(const std::vector<simgrid::s4u::Link*>& links, simgrid::s4u::Link* cap);
   simgrid::s4u::Link* link(LinkDirection direction);
   simgrid::s4u::Link* memory(int gpu);
+  simgrid::s4u::Link* shared_cap(const SharedCap& cap);
 
   struct Impl;
   const Machine& machine_;

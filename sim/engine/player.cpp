@@ -35,9 +35,9 @@ Player::Player(const Plan& plan,
   indices_.reserve(plan.programs.size());
   timings_.reserve(plan.programs.size());
   std::vector<bool> overlaps; // by program
-  for (const auto& program : plan.programs) {
-    indices_.emplace_back(program, plays_);
-    timings_.emplace_back(program, machine.gpu);
+  for (std::size_t program = 0; program < plan.programs.size(); ++program) {
+    indices_.emplace_back(plan.programs[program], plays_);
+    timings_.emplace_back(plan, program, machine.gpu);
     overlaps.push_back(has_several_streams(indices_.back()));
   }
   transfers_ = std::make_unique<PreparedTransfers>(
@@ -278,6 +278,8 @@ void Player::play_part(Stream& stream, Part part, int step) {
     }
     if (as_collective(op) != nullptr) {
       play_collective(stream, entry);
+    } else if (as_exchange(op) != nullptr) {
+      play_exchange(stream, entry);
     } else {
       play_messages(stream, entry);
     }

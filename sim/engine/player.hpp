@@ -99,8 +99,11 @@ private:
     const std::vector<std::pair<int, int>>* pairs = nullptr; ///< (from, to) that it stands for
   };
 
+  using Links = std::shared_ptr<const std::vector<LinkDirection>>;
+
   struct PieceRecord {
-    const PreparedPiece* piece = nullptr;
+    Links links;
+    Bytes bytes;
     double start = 0;
     double end = 0;
   };
@@ -127,7 +130,11 @@ private:
                                        std::size_t first);
   void play_beside_transfer(Stream& stream, const KernelTiming& timing, double share);
 
+  /// Arrives at work of a whole group; the last member drives its transfer.
+  template <class TransferOf>
+  void meet(Stream& stream, std::size_t communicator, TransferOf transfer_of);
   void play_collective(Stream& stream, const IndexedOperation& entry);
+  void play_exchange(Stream& stream, const IndexedOperation& entry);
   void play_messages(Stream& stream, const IndexedOperation& entry);
   void run_message(const Arrival& sender,
                    const Arrival& receiver,
@@ -172,7 +179,7 @@ private:
   std::vector<Channel> channels_;
 
   struct DecodeUse {
-    const PreparedPiece* piece = nullptr;
+    Links links;
     double bytes = 0;
   };
 

@@ -6,27 +6,45 @@ namespace sg4 = simgrid::s4u;
 
 namespace decodesim {
 
-void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
-  const auto& end_of_rank =
-      (*stream.rank->collectives)[static_cast<std::size_t>(entry.ends.front())];
-  auto& arrivals = communicators_[end_of_rank.communicator];
+template <class TransferOf>
+void Player::meet(Stream& stream, std::size_t communicator, TransferOf transfer_of) {
+  auto& arrivals = communicators_[communicator];
   const Arrival mine{.stream = &stream, .at = stream.now, .meanwhile = SpanKind::waiting};
   arrivals.push_back(mine);
   if (stream.rank->overlaps) {
     stream.rank->clock.change(clock(), SpanKind::waiting, +1);
   }
-  const auto members =
-      static_cast<std::size_t>(transfers_->communicator_sizes()[end_of_rank.communicator]);
+  const auto members = static_cast<std::size_t>(transfers_->communicator_sizes()[communicator]);
   if (arrivals.size() < members) {
     block(stream);
     return;
   }
   const auto parties = std::exchange(arrivals, {});
-  const double end = transfer(*end_of_rank.transfer, parties, stream.part);
+  const double end = transfer(transfer_of(), parties, stream.part);
   for (const auto& party : parties) {
     party.stream->now = end;
     unblock(*party.stream);
   }
+}
+
+void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
+  const auto& end_of_rank =
+      (*stream.rank->collectives)[static_cast<std::size_t>(entry.ends.front())];
+  meet(stream, end_of_rank.communicator, [&]() -> const PreparedTransfer& {
+    return *end_of_rank.transfer;
+  });
+}
+
+void Player::play_exchange(Stream& stream, const IndexedOperation& entry) {
+  const auto& exchange = *as_exchange(*entry.operation);
+  const int rank = stream.rank->number;
+  const auto& end_of_rank =
+      transfers_->exchanges(rank)[static_cast<std::size_t>(entry.ends.front())];
+  meet(stream, end_of_rank.communicator, [&] {
+    const int step = stream.part == Part::body ? step_of(stream) : 0;
+    const auto rows = plan_.rows_exchanged(rank, *entry.operation, exchange, stream.part, step);
+    return transfers_->exchange(end_of_rank.group, rows, exchange.row_bytes);
+  });
 }
 
 void Player::play_messages(Stream& stream, const IndexedOperation& entry) {

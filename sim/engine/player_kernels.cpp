@@ -12,7 +12,7 @@ std::size_t Player::play_kernels(Stream& stream,
   }
   const auto& entry = operations[first];
   const int step = stream.part == Part::body ? step_of(stream) : 0;
-  const auto& timing = stream.rank->timings->at(stream.part, entry.index, step);
+  const auto timing = stream.rank->timings->at(stream.rank->number, stream.part, entry.index, step);
   const double end = stream.now + timing.seconds;
   record_span(stream, SpanKind::compute, stream.now, end);
   stream.rank->clock.add(SpanKind::compute, timing.seconds);
@@ -29,8 +29,8 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
                                              std::size_t first) {
   auto& rank = *stream.rank;
   const int step = stream.part == Part::body ? step_of(stream) : 0;
-  const auto timing = [&](std::size_t i) -> const KernelTiming& {
-    return rank.timings->at(stream.part, operations[i].index, step);
+  const auto timing = [&](std::size_t i) {
+    return rank.timings->at(rank.number, stream.part, operations[i].index, step);
   };
   const auto seen_by_others = [](const Operation& op) { return !op.records.empty() || op.samples; };
   std::size_t last = first + 1;                        // one past the run
@@ -87,6 +87,10 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
 
 /// The rest of a kernel as a flow over its GPU's memory, at most as fast as it would be alone.
 void Player::play_beside_transfer(Stream& stream, const KernelTiming& timing, double share) {
+  if (timing.bytes <= 0) { // experts that no token hits
+    sleep_until(clock() + share * timing.seconds);
+    return;
+  }
   const Bytes left{share * timing.bytes};
   const BytesPerSecond alone{timing.bytes / timing.seconds};
   platform_.transfer_capped(stream.rank->kernel_route, left, alone);

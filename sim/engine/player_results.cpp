@@ -70,8 +70,8 @@ void Player::fill_links() {
   // Steps that are not played move the same bytes.
   const double steps_per_play = plays_ > 0 ? static_cast<double>(plan_.decode_steps) / plays_ : 1.0;
   for (const auto& use : decode_use_) {
-    if (use.piece != nullptr) {
-      for (const auto link : use.piece->links) {
+    if (use.links != nullptr) {
+      for (const auto link : *use.links) {
         carried[link] += use.bytes * steps_per_play;
       }
     }
@@ -100,8 +100,8 @@ void Player::fill_link_samples() {
     if (record.end <= record.start) {
       continue; // too short for the clock
     }
-    const double rate = record.piece->bytes.value() / (record.end - record.start);
-    for (const auto link : record.piece->links) {
+    const double rate = record.bytes.value() / (record.end - record.start);
+    for (const auto link : *record.links) {
       const double share = rate / machine_.link(link).bandwidth.value.value();
       changes[link].push_back({record.start, share});
       changes[link].push_back({record.end, -share});

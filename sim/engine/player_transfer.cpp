@@ -31,7 +31,7 @@ Player::transfer(const PreparedTransfer& transfer, const std::vector<Arrival>& p
       }
     }
   }
-  double first_latency = transfer.pieces.front().latency_s;
+  double first_latency = transfer.pieces.empty() ? 0.0 : transfer.pieces.front().latency_s;
   for (const auto& piece : transfer.pieces) {
     first_latency = piece.after == 0 ? std::min(first_latency, piece.latency_s) : first_latency;
   }
@@ -126,11 +126,12 @@ void Player::move(const PreparedTransfer& transfer, double start, Part part) {
 void Player::account(const PreparedPiece& piece, double start, double end, Part part) {
   if (part == Part::body) {
     auto& use = decode_use_[static_cast<std::size_t>(piece.id)];
-    use.piece = &piece;
+    use.links = piece.links;
     use.bytes += piece.bytes.value();
   }
   if (options_.record_timeline) {
-    piece_records_.push_back({.piece = &piece, .start = start, .end = end});
+    piece_records_.push_back(
+        {.links = piece.links, .bytes = piece.bytes, .start = start, .end = end});
   }
 }
 

@@ -1,5 +1,7 @@
 #include "sim/engine/prepared_transfers.hpp"
 
+#include "sim/plan/expert_loads.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <map>
@@ -155,7 +157,89 @@ PreparedTransfers::PreparedTransfers(const Plan& plan,
                                      Folding folding,
                                      Platform& platform)
     : PreparedTransfers{
-          plan, indices, Writer{plan, indices, communication, shares_memory}, folding, platform} {}
+          plan, indices, Writer{plan, indices, communication, shares_memory}, folding, platform} {
+  prepare_exchanges(plan, indices, communication, shares_memory, platform);
+}
+
+void PreparedTransfers::prepare_exchanges(const Plan& plan,
+                                          const std::vector<ProgramIndex>& indices,
+                                          const Communication& communication,
+                                          const std::vector<bool>& shares_memory,
+                                          Platform& platform) {
+  std::map<std::pair<std::string, int>, ExchangeEnd> known; // axis, group
+  for (int rank = 0; rank < plan.ranks(); ++rank) {
+    const auto r = static_cast<std::size_t>(rank);
+    for (const auto* exchange :
+         indices[static_cast<std::size_t>(plan.program_of_rank[r])].exchanges) {
+      const auto& axis = plan.axis(exchange->axis);
+      const auto [entry, added] = known.try_emplace({axis.name, axis.group_of_rank[r]});
+      if (added) {
+        const auto& ranks = plan.group(exchange->axis, rank);
+        const bool share_memory = std::any_of(ranks.begin(), ranks.end(), [&](int member) {
+          return shares_memory[static_cast<std::size_t>(
+              plan.program_of_rank[static_cast<std::size_t>(member)])];
+        });
+        entry->second = {.communicator = communicator_sizes_.size(),
+                         .group = exchange_groups_.size()};
+        communicator_sizes_.push_back(static_cast<int>(ranks.size()));
+        exchange_groups_.push_back(ways_between(
+            ranks, plan.expert_loads->grid().tp, share_memory, communication, platform));
+      }
+      ends_[r].exchanges.push_back(entry->second);
+    }
+  }
+}
+
+/// Ways between all members that do not share their tokens: which of them are used, each step
+/// decides anew.
+PreparedTransfers::ExchangeGroup PreparedTransfers::ways_between(const std::vector<int>& ranks,
+                                                                 int tp,
+                                                                 bool share_memory,
+                                                                 const Communication& communication,
+                                                                 Platform& platform) {
+  ExchangeGroup group{.members = ranks.size(), .pieces = {}};
+  std::vector<int> gpus;
+  for (const int rank : ranks) {
+    gpus.push_back(communication.gpu(rank));
+  }
+  const int members = static_cast<int>(ranks.size());
+  for (int from = 0; from < members; ++from) {
+    for (int to = 0; to < members; ++to) {
+      auto& prepared = group.pieces.emplace_back();
+      if (from / tp == to / tp) {
+        continue;
+      }
+      const auto transfer = communication.exchange(ranks, {{from, to, 0}}, Bytes{});
+      const auto& piece = transfer.pieces.front();
+      std::vector<int> memories;
+      if (share_memory) {
+        memories = {gpus[static_cast<std::size_t>(from)], gpus[static_cast<std::size_t>(to)]};
+      }
+      prepared = {.id = piece_count_++,
+                  .latency_s = piece.latency.value(),
+                  .bytes = Bytes{},
+                  .route = platform.add_route(piece.flow, memories, gpus),
+                  .links = std::make_shared<std::vector<LinkDirection>>(piece.flow.links),
+                  .after = 0,
+                  .next = {}};
+    }
+  }
+  return group;
+}
+
+PreparedTransfer PreparedTransfers::exchange(std::size_t group,
+                                             const std::vector<SentRows>& rows,
+                                             Bytes row_bytes) const {
+  const auto& [members, pieces] = exchange_groups_[group];
+  PreparedTransfer transfer;
+  transfer.pieces.reserve(rows.size());
+  for (const auto& sent : rows) {
+    transfer.pieces.push_back(
+        pieces[static_cast<std::size_t>(sent.from) * members + static_cast<std::size_t>(sent.to)]);
+    transfer.pieces.back().bytes = static_cast<double>(sent.rows) * row_bytes;
+  }
+  return transfer;
+}
 
 PreparedTransfers::PreparedTransfers(const Plan& plan,
                                      const std::vector<ProgramIndex>& indices,
@@ -244,13 +328,14 @@ PreparedTransfer PreparedTransfers::ready(const Writer& writer, int transfer, Pl
       const auto& crossed = writer.transfers[static_cast<std::size_t>(alike)].pieces[p].flow.links;
       links.insert(links.end(), crossed.begin(), crossed.end());
     }
-    prepared.pieces.push_back({.id = piece_count_++,
-                               .latency_s = piece.latency.value(),
-                               .bytes = piece.flow.bytes,
-                               .route = platform.add_route(played, memories),
-                               .links = std::move(links),
-                               .after = static_cast<int>(piece.after.size()),
-                               .next = {}});
+    prepared.pieces.push_back(
+        {.id = piece_count_++,
+         .latency_s = piece.latency.value(),
+         .bytes = piece.flow.bytes,
+         .route = platform.add_route(played, memories),
+         .links = std::make_shared<std::vector<LinkDirection>>(std::move(links)),
+         .after = static_cast<int>(piece.after.size()),
+         .next = {}});
   }
   return prepared;
 }

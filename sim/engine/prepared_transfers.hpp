@@ -5,6 +5,8 @@
 #include "sim/engine/platform.hpp"
 #include "sim/plan/program_index.hpp"
 
+#include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -16,9 +18,10 @@ struct PreparedPiece {
   double latency_s = 0;
   Bytes bytes;
   RouteId route = 0;
-  std::vector<LinkDirection> links; ///< of all pieces that it stands for, with repetition
-  int after = 0;                    ///< pieces of the transfer that must be through before
-  std::vector<int> next;            ///< pieces of the transfer that wait for this one
+  /// Of all pieces that it stands for, with repetition.
+  std::shared_ptr<const std::vector<LinkDirection>> links;
+  int after = 0;         ///< pieces of the transfer that must be through before
+  std::vector<int> next; ///< pieces of the transfer that wait for this one
 };
 
 /// It stands for all transfers like it.
@@ -30,6 +33,12 @@ struct PreparedTransfer {
 struct CommunicatorEnd {
   std::size_t communicator = 0; ///< counts from 0
   const PreparedTransfer* transfer = nullptr;
+};
+
+/// Where the ranks of a group meet for exchanges.
+struct ExchangeEnd {
+  std::size_t communicator = 0; ///< counts on from those of collectives
+  std::size_t group = 0;        ///< counts from 0 over groups that exchange
 };
 
 /// Where a sender and a receiver meet.
@@ -64,6 +73,17 @@ public:
     return ends_[static_cast<std::size_t>(rank)].messages;
   }
 
+  /// By entry in ProgramIndex::exchanges of a rank's program. Plans with exchanges do not fold.
+  [[nodiscard]] const std::vector<ExchangeEnd>& exchanges(int rank) const {
+    return ends_[static_cast<std::size_t>(rank)].exchanges;
+  }
+
+  /// What an exchange moves in one step.
+  /// @param group  ExchangeEnd::group
+  /// @param rows   between positions in the group
+  [[nodiscard]] PreparedTransfer
+  exchange(std::size_t group, const std::vector<SentRows>& rows, Bytes row_bytes) const;
+
   /// Played ranks that meet in each communicator.
   [[nodiscard]] const std::vector<int>& communicator_sizes() const { return communicator_sizes_; }
 
@@ -79,9 +99,27 @@ private:
   struct Ends {
     std::vector<CommunicatorEnd> collectives;
     std::vector<ChannelEnd> messages;
+    std::vector<ExchangeEnd> exchanges;
+  };
+
+  /// Ways between the members of a group, without bytes.
+  struct ExchangeGroup {
+    std::size_t members = 0;
+    std::vector<PreparedPiece> pieces; ///< by sender x members + receiver
   };
 
   class Writer;
+
+  void prepare_exchanges(const Plan& plan,
+                         const std::vector<ProgramIndex>& indices,
+                         const Communication& communication,
+                         const std::vector<bool>& shares_memory,
+                         Platform& platform);
+  [[nodiscard]] ExchangeGroup ways_between(const std::vector<int>& ranks,
+                                           int tp,
+                                           bool share_memory,
+                                           const Communication& communication,
+                                           Platform& platform);
 
   [[nodiscard]] PreparedTransfer ready(const Writer& writer, int transfer, Platform& platform);
 
@@ -94,6 +132,7 @@ private:
   Fold fold_;
   std::vector<PreparedTransfer> transfers_; ///< that are played
   int piece_count_ = 0;
+  std::vector<ExchangeGroup> exchange_groups_;
   std::vector<Ends> ends_; ///< by rank
   std::vector<int> communicator_sizes_;
   std::vector<std::vector<std::pair<int, int>>> channel_pairs_;

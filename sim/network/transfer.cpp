@@ -17,6 +17,9 @@ Seconds Piece::idle_time(const BandwidthOf& bandwidth) const {
   if (flow.cap) {
     slowest = std::max(slowest, flow.bytes / *flow.cap);
   }
+  for (const auto& cap : flow.shared_caps) {
+    slowest = std::max(slowest, flow.bytes / cap.bandwidth);
+  }
   return latency + slowest;
 }
 
@@ -45,6 +48,7 @@ Seconds Transfer::idle_time(const BandwidthOf& bandwidth) const {
     return path;
   }
   std::map<LinkDirection, Bytes> carried;
+  std::map<SharedCap, Bytes> moved;
   auto first_byte = pieces.front().latency;
   for (const auto& piece : pieces) {
     if (piece.after.empty()) {
@@ -53,10 +57,16 @@ Seconds Transfer::idle_time(const BandwidthOf& bandwidth) const {
     for (const auto link : piece.flow.links) {
       carried[link] += piece.flow.bytes;
     }
+    for (const auto& cap : piece.flow.shared_caps) {
+      moved[cap] += piece.flow.bytes;
+    }
   }
   Seconds busiest;
   for (const auto& [link, bytes] : carried) {
     busiest = std::max(busiest, bytes / bandwidth(link));
+  }
+  for (const auto& [cap, bytes] : moved) {
+    busiest = std::max(busiest, bytes / cap.bandwidth);
   }
   return std::max(path, first_byte + busiest);
 }
@@ -68,6 +78,17 @@ Seconds Transfer::latency() const {
 int Transfer::add(Piece piece) {
   pieces.push_back(std::move(piece));
   return static_cast<int>(pieces.size()) - 1;
+}
+
+Piece exchange_piece(
+    int from, int to, Bytes bytes, const Path& path, const TransportCost& cost, bool ideal) {
+  Piece piece{.latency = ideal ? Seconds{} : cost.base + cost.hop + path.latency,
+              .flow = {.bytes = bytes, .cap = {}, .links = path.links, .hops = {{from, to}}}};
+  if (!ideal) {
+    piece.flow.shared_caps = {{.member = from, .sends = true, .bandwidth = cost.bandwidth},
+                              {.member = to, .sends = false, .bandwidth = cost.bandwidth}};
+  }
+  return piece;
 }
 
 Transfer message_transfer(Bytes bytes, const Path& path, const TransportCost& cost, bool ideal) {

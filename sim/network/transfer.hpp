@@ -9,6 +9,16 @@
 
 namespace decodesim {
 
+/// What the communication software of one member moves at most in one direction, all its flows
+/// together.
+struct SharedCap {
+  int member = 0;
+  bool sends = false;
+  BytesPerSecond bandwidth;
+
+  auto operator<=>(const SharedCap&) const = default;
+};
+
 /// A fluid flow over a list of links that all carry the same rate. A link that is listed twice
 /// carries the flow twice.
 struct Flow {
@@ -17,6 +27,7 @@ struct Flow {
   std::vector<LinkDirection> links;
   /// (sender, receiver) member indices of every hop, for the device memory they read and write.
   std::vector<std::pair<int, int>> hops;
+  std::vector<SharedCap> shared_caps = {};
 };
 
 /// Bandwidth of one direction of a link.
@@ -38,8 +49,8 @@ struct Transfer {
   std::vector<Piece> pieces; ///< at least one
 
   /// Least time on otherwise idle links: the longest path through the pieces, each at its own idle
-  /// time, and no link faster than all its bytes allow. Exact for a single piece and for pieces one
-  /// after another.
+  /// time, and no link or shared cap faster than all its bytes allow. Exact for a single piece and
+  /// for pieces one after another.
   [[nodiscard]] Seconds idle_time(const BandwidthOf& bandwidth) const;
 
   /// Latencies along the longest path, bytes left out.
@@ -48,6 +59,12 @@ struct Transfer {
   /// Appends a piece. @return its index
   int add(Piece piece);
 };
+
+/// One of several messages at once, between members of a group: base + hop + path latency, then its
+/// bytes along the path. What a member moves at most, it moves to all its peers together.
+/// @param ideal  bytes over bandwidth alone
+[[nodiscard]] Piece exchange_piece(
+    int from, int to, Bytes bytes, const Path& path, const TransportCost& cost, bool ideal);
 
 /// One message: base + hop + path latency, then its bytes along the path.
 /// @param ideal  bytes over bandwidth alone

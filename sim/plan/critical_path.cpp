@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace decodesim {
@@ -96,6 +97,7 @@ private:
     std::vector<std::vector<Seconds>> records;          ///< [event] instants
     std::vector<std::pair<Stream*, EventId>> listeners; ///< streams that wait for an event
     std::vector<Communicator*> communicators;           ///< by ProgramIndex::collectives
+    std::vector<Communicator*> exchange_communicators;  ///< by ProgramIndex::exchanges
     std::vector<Channel*> channels;                     ///< by ProgramIndex::messages
   };
 
@@ -117,11 +119,17 @@ private:
   /// Whom a rank meets in each of its collectives and messages.
   void find_ends(int rank) {
     auto& state = ranks_[static_cast<std::size_t>(rank)];
-    for (const auto* collective : index_of(rank).collectives) {
-      const auto& members = plan_.group(collective->axis, rank);
-      auto& communicator = communicators_[{collective->axis, members.front()}];
+    const auto communicator_of = [&](const std::string& axis) {
+      const auto& members = plan_.group(axis, rank);
+      auto& communicator = communicators_[{axis, members.front()}];
       communicator.members = &members;
-      state.communicators.push_back(&communicator);
+      return &communicator;
+    };
+    for (const auto* collective : index_of(rank).collectives) {
+      state.communicators.push_back(communicator_of(collective->axis));
+    }
+    for (const auto* exchange : index_of(rank).exchanges) {
+      state.exchange_communicators.push_back(communicator_of(exchange->axis));
     }
     for (const auto* message : index_of(rank).messages) {
       const auto& members = plan_.group(message->axis, rank);
@@ -189,11 +197,22 @@ private:
       }
       const auto& op = *entry->operation;
       if (const auto* kernel = as_kernel(op)) {
-        stream.clock += times_.kernel(stream.rank, *kernel, StepContext{stream.step});
+        const auto at = plan_.context(stream.rank, op, *kernel, parts[stream.part], stream.step);
+        stream.clock += times_.kernel(stream.rank, *kernel, at);
         finish(stream, op);
       } else if (const auto* collective = as_collective(op)) {
         stream.arrived = true;
-        arrive(stream, *entry, *collective);
+        arrive(stream, *entry, *collective, [&](const std::vector<int>& members) {
+          return times_.collective(*collective, members);
+        });
+      } else if (const auto* exchange = as_exchange(op)) {
+        stream.arrived = true;
+        arrive(stream, *entry, *exchange, [&](const std::vector<int>& members) {
+          return times_.exchange(
+              *exchange,
+              members,
+              plan_.rows_exchanged(stream.rank, op, *exchange, parts[stream.part], stream.step));
+        });
       } else {
         stream.arrived = true;
         arrive(stream, *entry, *as_point_to_point(op));
@@ -240,15 +259,19 @@ private:
     }
   }
 
-  void arrive(Stream& stream, const IndexedOperation& entry, const Collective& collective) {
+  /// Arrival at work of a whole group, a collective or an exchange.
+  template <class Work, class Duration>
+  void arrive(Stream& stream, const IndexedOperation& entry, const Work& work, Duration duration) {
     const auto& op = *entry.operation;
-    auto& communicator =
-        *rank_of(stream).communicators[static_cast<std::size_t>(entry.ends.front())];
+    const auto& rank = rank_of(stream);
+    const auto& ends =
+        std::is_same_v<Work, Exchange> ? rank.exchange_communicators : rank.communicators;
+    auto& communicator = *ends[static_cast<std::size_t>(entry.ends.front())];
     if (!communicator.arrived.empty()) {
       auto& first = *communicator.arrived.front();
       const auto& other = *current(first)->operation;
-      const auto* awaited = as_collective(other);
-      if (!(collective == *awaited)) {
+      const auto* awaited = std::get_if<Work>(&other.work);
+      if (awaited == nullptr || !(work == *awaited)) {
         throw SimulationError{"plan " + plan_.layout +
                               ": members of one group run different collectives:\n  " +
                               describe(first, other) + "\n  " + describe(stream, op)};
@@ -270,7 +293,7 @@ private:
     for (const auto* member : arrived) {
       start = std::max(start, member->clock);
     }
-    const auto end = start + times_.collective(collective, *communicator.members);
+    const auto end = start + duration(*communicator.members);
     for (auto* member : arrived) {
       member->clock = end;
       finish(*member, *current(*member)->operation);
@@ -338,6 +361,8 @@ public:
       for (const auto& op : program_.part(part)) {
         if (const auto* collective = as_collective(op)) {
           claim({collective->axis, "", -1, false}, op);
+        } else if (const auto* exchange = as_exchange(op)) {
+          claim({exchange->axis, "", -1, false}, op);
         } else if (const auto* messages = as_point_to_point(op)) {
           for (const auto& one : messages->messages) {
             claim({one.axis, one.channel, one.peer, one.direction == Message::Direction::send}, op);
@@ -419,7 +444,10 @@ void check(const Plan& plan) {
   const OperationTimes free{
       .kernel = [](int, const Kernel&, StepContext) { return Seconds{}; },
       .collective = [](const Collective&, const std::vector<int>&) { return Seconds{}; },
-      .message = [](int, int, Bytes) { return Seconds{}; }};
+      .message = [](int, int, Bytes) { return Seconds{}; },
+      .exchange = [](const Exchange&,
+                     const std::vector<int>&,
+                     const std::vector<SentRows>&) { return Seconds{}; }};
   (void)Playback{plan, std::min(plan.decode_steps, 3), free}.run();
   if (plan.decode_steps > 0) {
     check_balance(plan);

@@ -12,6 +12,10 @@ struct OperationTimes {
   std::function<Seconds(int rank, const Kernel& kernel, StepContext at)> kernel;
   std::function<Seconds(const Collective& collective, const std::vector<int>& ranks)> collective;
   std::function<Seconds(int from_rank, int to_rank, Bytes bytes)> message;
+  /// @param rows  that members of the group `ranks` send each other
+  std::function<Seconds(
+      const Exchange& exchange, const std::vector<int>& ranks, const std::vector<SentRows>& rows)>
+      exchange = {};
 };
 
 /// Instants since the batch arrived.

@@ -64,6 +64,8 @@ KernelClass class_of(RowFunction function) {
   case RowFunction::cache_write:
   case RowFunction::gated_activation:
   case RowFunction::activation:
+  case RowFunction::top_k:
+  case RowFunction::weighted_sum:
     return KernelClass::elementwise;
   }
   return KernelClass::elementwise;
@@ -73,6 +75,29 @@ KernelWork work_of(const RowKernel& row, StepContext) {
   const auto elements =
       static_cast<double>(row.rows) * static_cast<double>(row.read_columns + row.write_columns);
   // One operation per element moved; memory is the roof on every GPU.
+  return {.kernel_class = class_of(row.function),
+          .compute = row.type,
+          .flop = Flop{elements},
+          .bytes = elements * element_bytes(row.type)};
+}
+
+KernelWork work_of(const GroupedGemm& gemm, StepContext at) {
+  const auto rows = static_cast<double>(at.routed.pairs);
+  const auto experts = static_cast<double>(at.routed.experts_hit);
+  const auto n = static_cast<double>(gemm.n);
+  const auto k = static_cast<double>(gemm.k);
+  return {.kernel_class = KernelClass::grouped_gemm,
+          .compute = compute_type(gemm.weights),
+          .flop = Flop{2.0 * rows * n * k},
+          .bytes =
+              experts * n * k * element_bytes(gemm.weights) +
+              (rows * (k + n) + (gemm.bias ? experts * n : 0.0)) * element_bytes(gemm.activations)};
+}
+
+KernelWork work_of(const RoutedRowKernel& row, StepContext at) {
+  const auto elements = static_cast<double>(at.routed.pairs * row.pair_columns +
+                                            at.routed.tokens * row.token_columns +
+                                            at.routed.returned * row.returned_columns);
   return {.kernel_class = class_of(row.function),
           .compute = row.type,
           .flop = Flop{elements},

@@ -12,11 +12,32 @@
 
 namespace decodesim {
 
-/// What changes from one pass of a program's body to the next: the decode step it plays.
-///
-/// Step 0 is the first decode step (it yields the second output token).
+enum class Part { prologue, body, epilogue };
+
+/// What the routing gives one rank to do in one layer with experts, in one pass of a micro-batch.
+struct RoutedWork {
+  std::int64_t pairs = 0;    ///< (token, expert) pairs whose expert, or a slice of it, it has
+  std::int64_t tokens = 0;   ///< distinct tokens of those pairs
+  std::int64_t received = 0; ///< tokens that others sent it
+  std::int64_t returned = 0; ///< rows that come back to it: as many as it sent
+  int experts_hit = 0;       ///< distinct experts of those pairs
+
+  bool operator==(const RoutedWork&) const = default;
+};
+
+/// Tokens that one member of a group sends to another in a dispatch.
+struct SentRows {
+  int from = 0;
+  int to = 0;
+  std::int64_t rows = 0;
+
+  bool operator==(const SentRows&) const = default;
+};
+
+/// What changes from one pass of a program's body to the next, and between ranks of one program.
 struct StepContext {
-  int step = 0;
+  int step = 0;           ///< 0 is the first decode step (it yields the second output token)
+  RoutedWork routed = {}; ///< matters to kernels of experts alone
 };
 
 // ------------------------------------------------------------------------------------ kernels
@@ -72,6 +93,8 @@ enum class RowFunction {
   cache_write,      ///< write of K and V to the cache (no rotary embedding)
   gated_activation, ///< act(gate) x up
   activation,       ///< act(x)
+  top_k,            ///< softmax over the router's output, and its k largest
+  weighted_sum,     ///< sum of a token's rows, each times its weight
   embedding,        ///< lookup in the token table
   sampling          ///< arg max over the logits
 };
@@ -86,7 +109,36 @@ struct RowKernel {
   bool operator==(const RowKernel&) const = default;
 };
 
-using Kernel = std::variant<Gemm, Attention, RowKernel>;
+/// One matrix product per expert in one kernel: y = x W_e^T (+ bias) for the rows of each expert.
+/// How many rows and experts is the routing's (StepContext::routed): its pairs and experts hit.
+struct GroupedGemm {
+  std::int64_t n = 0; ///< output features of this shard
+  std::int64_t k = 0; ///< input features of this shard
+  DataType weights = DataType::bf16;
+  DataType activations = DataType::bf16;
+  bool bias = false;
+
+  bool operator==(const GroupedGemm&) const = default;
+};
+
+/// A row-wise kernel over what the routing gives a rank.
+struct RoutedRowKernel {
+  RowFunction function = RowFunction::gated_activation;
+  std::int64_t pair_columns = 0;     ///< elements read and written per (token, expert) pair
+  std::int64_t token_columns = 0;    ///< per distinct token of those
+  std::int64_t returned_columns = 0; ///< per row that comes back
+  DataType type = DataType::bf16;
+
+  bool operator==(const RoutedRowKernel&) const = default;
+};
+
+using Kernel = std::variant<Gemm, Attention, RowKernel, GroupedGemm, RoutedRowKernel>;
+
+/// Whether StepContext::routed matters to the kernel.
+[[nodiscard]] inline bool is_routed(const Kernel& kernel) {
+  return std::holds_alternative<GroupedGemm>(kernel) ||
+         std::holds_alternative<RoutedRowKernel>(kernel);
+}
 
 // ------------------------------------------------------------------------------ communication
 
@@ -98,6 +150,19 @@ struct Collective {
   Bytes total_bytes; ///< the whole array: reduced, gathered (all parts) or before scattering
 
   bool operator==(const Collective&) const = default;
+};
+
+/// Tokens on their way between the ranks of a group: to those that have their experts (dispatch),
+/// or their sums back (combine). Which rank sends how many rows to which is the routing's; whoever
+/// sends in the dispatch receives in the combine. Like a collective it starts when its last member
+/// arrives, and holds the stream of every member until all rows are through.
+struct Exchange {
+  enum class Direction { dispatch, combine };
+  Direction direction = Direction::dispatch;
+  std::string axis;
+  Bytes row_bytes; ///< of one token
+
+  bool operator==(const Exchange&) const = default;
 };
 
 /// One message to or from a member of the rank's own group on an axis. Both sides hold their stream
@@ -137,7 +202,7 @@ struct Operation {
   std::vector<EventId> waits =
       {}; ///< latest earlier record of each, in program order; none = no wait
   std::vector<EventId> records = {}; ///< recorded when the work is done
-  std::variant<Kernel, Collective, PointToPoint> work;
+  std::variant<Kernel, Collective, PointToPoint, Exchange> work;
   std::vector<BufferId> reads = {};
   std::vector<BufferId> writes = {};
   bool samples = false; ///< its end is the instant at which the micro-batch's token is out
@@ -155,13 +220,19 @@ struct Operation {
   return std::get_if<PointToPoint>(&op.work);
 }
 
-/// Work of a kernel at a decode step (the step matters to decode attention alone).
+[[nodiscard]] inline const Exchange* as_exchange(const Operation& op) {
+  return std::get_if<Exchange>(&op.work);
+}
+
+/// Work of a kernel at a decode step (which matters to decode attention) with what the routing
+/// gives the rank (which matters to routed kernels).
 ///
 /// Formulas: GEMM 2 m n k flop; weights, inputs and outputs each move once. Attention over context
 /// c with q new tokens: 2 x heads x (key size + value size) x (token pairs) flop, pairs =
 /// q c - q (q - 1) / 2 (causal), or with window w the sum of min(p, w) over the positions p of the
-/// new tokens; the cache that is attended to is read once per KV head. Source: the definitions of
-/// the operations; see docs/models/kernels.md.
+/// new tokens; the cache that is attended to is read once per KV head. Grouped GEMM: 2 rows n k
+/// flop; the weights of each expert hit move once, inputs and outputs of every row. Source: the
+/// definitions of the operations; see docs/models/kernels.md and docs/models/experts.md.
 [[nodiscard]] KernelWork kernel_work(const Kernel& kernel, StepContext at = {});
 
 } // namespace decodesim

@@ -1,9 +1,11 @@
 #include "sim/plan/plan.hpp"
 
 #include "sim/error.hpp"
+#include "sim/plan/expert_loads.hpp"
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace decodesim {
 
@@ -45,9 +47,48 @@ const std::vector<int>& Plan::group(const std::string& axis_name, int rank) cons
   return found.groups[static_cast<std::size_t>(group)];
 }
 
+StepContext
+Plan::context(int rank, const Operation& op, const Kernel& kernel, Part part, int step) const {
+  if (!is_routed(kernel)) {
+    return {.step = step};
+  }
+  const auto& load =
+      expert_loads->at(part, step, op.layer, op.micro_batch, expert_loads->group_of(rank));
+  return {.step = step,
+          .routed = load.work[static_cast<std::size_t>(expert_loads->member_of(rank))]};
+}
+
+std::vector<SentRows> Plan::rows_exchanged(
+    int rank, const Operation& op, const Exchange& exchange, Part part, int step) const {
+  auto rows =
+      expert_loads->at(part, step, op.layer, op.micro_batch, expert_loads->group_of(rank)).sent;
+  if (exchange.direction == Exchange::Direction::combine) {
+    for (auto& one : rows) {
+      std::swap(one.from, one.to);
+    }
+  }
+  return rows;
+}
+
+Bytes exchanged_per_step(const Plan& plan) {
+  Bytes sum;
+  for (int rank = 0; rank < plan.ranks(); ++rank) {
+    for (const auto& op : plan.program(rank).body) {
+      const auto* exchange = as_exchange(op);
+      if (exchange != nullptr && plan.group(exchange->axis, rank).front() == rank) {
+        const auto& loads = *plan.expert_loads;
+        sum += loads.mean_rows_sent(op.layer, op.micro_batch, loads.group_of(rank)) *
+               exchange->row_bytes;
+      }
+    }
+  }
+  return sum;
+}
+
 Traffic traffic_per_step(const Plan& plan, const std::string& algorithm) {
   const auto arrays_received = collective_algorithm_named(algorithm, "collectives").arrays_received;
-  Traffic traffic;
+  const auto exchanged = exchanged_per_step(plan);
+  Traffic traffic{.tensor = exchanged, .received_sum = exchanged};
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     for (const auto& op : plan.program(rank).body) {
       if (const auto* collective = as_collective(op)) {

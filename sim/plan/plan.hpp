@@ -4,10 +4,13 @@
 #include "sim/plan/operation.hpp"
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace decodesim {
+
+class ExpertLoads;
 
 enum class BufferKind { weights, kv_cache, activation, gathered_weights };
 
@@ -19,8 +22,6 @@ struct Buffer {
   DataType type = DataType::bf16;
   Bytes bytes;
 };
-
-enum class Part { prologue, body, epilogue };
 
 /// Part of a cache that holds the last `window` tokens alone.
 struct WindowedCache {
@@ -42,6 +43,7 @@ struct Program {
   std::vector<Operation> body;
   std::vector<Operation> epilogue;
   Bytes weights;            ///< resident weights
+  Bytes expert_weights;     ///< those of routed experts among them
   Bytes kv_bytes_per_token; ///< by which a token lengthens one sequence's cache on this rank
   std::vector<WindowedCache> windowed_caches; ///< parts of that which stop growing, by window
   int sequences = 0;                          ///< whose cache this rank holds
@@ -54,7 +56,7 @@ struct Program {
   [[nodiscard]] Bytes kv_cache_bytes(std::int64_t tokens) const;
 };
 
-/// A way of dividing all ranks into ordered groups: "tp", "dp", "pp", "world".
+/// A way of dividing all ranks into ordered groups: "tp", "dp", "pp", "ep", "world".
 struct GroupAxis {
   std::string name;
   std::vector<std::vector<int>> groups; ///< ranks of each group, in member order
@@ -74,6 +76,7 @@ struct Plan {
   std::vector<GroupAxis> axes;
   int decode_steps = 0;           ///< times the body is played: output tokens - 1
   std::int64_t prompt_tokens = 0; ///< per sequence
+  std::shared_ptr<const ExpertLoads> expert_loads = {}; ///< null without experts
 
   [[nodiscard]] int ranks() const { return static_cast<int>(program_of_rank.size()); }
 
@@ -87,6 +90,16 @@ struct Plan {
   /// Members of the group of `rank` on an axis.
   /// @throws SimulationError when the rank is in none
   [[nodiscard]] const std::vector<int>& group(const std::string& axis_name, int rank) const;
+
+  /// What a kernel of `rank` depends on beside its shape.
+  /// @param step  decode step; 0 outside the body
+  [[nodiscard]] StepContext
+  context(int rank, const Operation& op, const Kernel& kernel, Part part, int step) const;
+
+  /// Rows that the members of the group of `rank` send each other in an exchange, by member index;
+  /// of a combine the way back.
+  [[nodiscard]] std::vector<SentRows> rows_exchanged(
+      int rank, const Operation& op, const Exchange& exchange, Part part, int step) const;
 };
 
 /// Proves that the plan can finish whatever the timing: every communicator sees one sequence of
@@ -95,14 +108,18 @@ struct Plan {
 /// @throws SimulationError naming the operations that disagree or hang
 void check(const Plan& plan);
 
-/// Bytes a plan moves in one decode step, counted from the operations alone.
+/// Bytes a plan moves in one decode step, counted from the operations alone; rows of experts as in
+/// the mean step.
 struct Traffic {
-  Bytes tensor;       ///< array of each collective once, each message once
+  Bytes tensor;       ///< array of each collective once, each message and each row once
   Bytes received_sum; ///< received by all ranks together
 };
 
 /// @param algorithm  registered name; what is received depends on how collectives move their data
 [[nodiscard]] Traffic traffic_per_step(const Plan& plan, const std::string& algorithm = "ring");
+
+/// Bytes of rows that the experts of all layers exchange in the mean decode step, there and back.
+[[nodiscard]] Bytes exchanged_per_step(const Plan& plan);
 
 /// Most bytes of activations alive at once in any pass of a program, in issue order.
 [[nodiscard]] Bytes peak_activation_bytes(const Program& program);

@@ -77,10 +77,12 @@ struct Line {
   Bytes network; ///< array of a collective, bytes of the messages sent
 };
 
-Line line_of(const Operation& op) {
+/// @param rank  whose routed work is counted
+Line line_of(const Plan& plan, int rank, Part part, const Operation& op) {
   Line line;
   if (const auto* kernel = as_kernel(op)) {
-    const auto work = kernel_work(*kernel);
+    const auto at = plan.context(rank, op, *kernel, part, 0);
+    const auto work = kernel_work(*kernel, at);
     line.flop = work.flop;
     line.memory = work.bytes;
     std::ostringstream text;
@@ -93,6 +95,13 @@ Line line_of(const Operation& op) {
            << " queries, context " << attention->context_tokens << ", " << attention->heads << "/"
            << attention->kv_heads << " heads"
            << (attention->window > 0 ? ", window " + std::to_string(attention->window) : "");
+    } else if (const auto* grouped = std::get_if<GroupedGemm>(kernel)) {
+      text << "grouped gemm " << at.routed.pairs << " rows of " << at.routed.experts_hit
+           << " experts, n=" << grouped->n << " k=" << grouped->k << " "
+           << to_string(grouped->weights);
+    } else if (is_routed(*kernel)) {
+      text << to_string(work.kernel_class) << " " << at.routed.pairs << " routed rows of "
+           << at.routed.tokens << " tokens";
     } else {
       text << to_string(work.kernel_class) << " " << std::get<RowKernel>(*kernel).rows << " rows";
     }
@@ -100,6 +109,14 @@ Line line_of(const Operation& op) {
   } else if (const auto* collective = as_collective(op)) {
     line.work = std::string{to_string(collective->kind)} + " over " + collective->axis;
     line.network = collective->total_bytes;
+  } else if (const auto* exchange = as_exchange(op)) {
+    std::int64_t rows = 0;
+    for (const auto& sent : plan.rows_exchanged(rank, op, *exchange, part, 0)) {
+      rows += sent.rows;
+    }
+    line.work = "all-to-all over " + exchange->axis + ", " + std::to_string(rows) + " rows of " +
+                with_prefix(exchange->row_bytes.value(), "B");
+    line.network = static_cast<double>(rows) * exchange->row_bytes;
   } else {
     for (const auto& message : as_point_to_point(op)->messages) {
       const bool sends = message.direction == Message::Direction::send;
@@ -171,7 +188,7 @@ private:
          << ", gather buffers "
          << with_prefix(buffer_bytes(program, BufferKind::gathered_weights).value(), "B") << "\n";
     for (const auto part : parts) {
-      print_part(program, part);
+      print_part(index, part);
     }
   }
 
@@ -185,7 +202,9 @@ private:
     return text.empty() ? text : text + ")";
   }
 
-  void print_part(const Program& program, Part part) {
+  void print_part(int index, Part part) {
+    const auto& program = plan_.programs[static_cast<std::size_t>(index)];
+    const int rank = ranks_of(plan_, index).front();
     const auto& ops = program.part(part);
     if (ops.empty()) {
       return;
@@ -203,7 +222,7 @@ private:
     for (std::size_t i = 0; i < ops.size();) {
       const auto run = every_layer_ ? Run{} : run_at(ops, i);
       for (std::size_t k = 0; k < run.length; ++k) {
-        print_operation(program, ops[i + k], i + k);
+        print_operation(program, rank, part, ops[i + k], i + k);
       }
       if (run.repeats > 1) {
         out_ << "         ... and again for the next " << run.repeats - 1
@@ -212,11 +231,12 @@ private:
       }
       i += run.length * run.repeats;
     }
-    print_sums(ops);
+    print_sums(rank, part, ops);
   }
 
-  void print_operation(const Program& program, const Operation& op, std::size_t number) {
-    const auto line = line_of(op);
+  void print_operation(
+      const Program& program, int rank, Part part, const Operation& op, std::size_t number) {
+    const auto line = line_of(plan_, rank, part, op);
     const auto or_dash = [](int value) { return value < 0 ? "-" : std::to_string(value); };
     const auto amount = [](double value, const char* unit) {
       return value > 0 ? with_prefix(value, unit) : std::string{"-"};
@@ -229,19 +249,19 @@ private:
          << "  " << line.work << "\n";
   }
 
-  void print_sums(const std::vector<Operation>& ops) {
+  void print_sums(int rank, Part part, const std::vector<Operation>& ops) {
     Line sum;
     int kernels = 0;
     int collectives = 0;
     int transfers = 0;
     for (const auto& op : ops) {
-      const auto line = line_of(op);
+      const auto line = line_of(plan_, rank, part, op);
       sum.flop += line.flop;
       sum.memory += line.memory;
       sum.network += line.network;
-      ++(as_kernel(op) != nullptr       ? kernels
-         : as_collective(op) != nullptr ? collectives
-                                        : transfers);
+      ++(as_kernel(op) != nullptr           ? kernels
+         : as_point_to_point(op) != nullptr ? transfers
+                                            : collectives);
     }
     out_ << "         sum: " << kernels << " kernels, " << with_prefix(sum.flop.value(), "flop")
          << ", " << with_prefix(sum.memory.value(), "B") << " of memory; " << collectives
@@ -254,8 +274,9 @@ private:
   std::ostringstream out_;
 };
 
-ordered_json json_of(const Program& program, const Operation& op) {
-  const auto line = line_of(op);
+ordered_json json_of(const Plan& plan, int rank, Part part, const Operation& op) {
+  const auto& program = plan.program(rank);
+  const auto line = line_of(plan, rank, part, op);
   ordered_json json{{"name", op.name},
                     {"stream", program.streams[static_cast<std::size_t>(op.stream)]},
                     {"layer", op.layer},
@@ -309,7 +330,9 @@ ordered_json plan_to_json(const Plan& plan) {
     json["groups"][axis.name] = axis.groups;
   }
   json["programs"] = ordered_json::array();
-  for (const auto& program : plan.programs) {
+  for (std::size_t index = 0; index < plan.programs.size(); ++index) {
+    const auto& program = plan.programs[index];
+    const int rank = ranks_of(plan, static_cast<int>(index)).front();
     ordered_json one{{"role", program.role},
                      {"streams", program.streams},
                      {"events", program.event_count},
@@ -334,7 +357,7 @@ ordered_json plan_to_json(const Plan& plan) {
     for (const auto part : parts) {
       one[name_of(part)] = ordered_json::array();
       for (const auto& op : program.part(part)) {
-        one[name_of(part)].push_back(json_of(program, op));
+        one[name_of(part)].push_back(json_of(plan, rank, part, op));
       }
     }
     json["programs"].push_back(std::move(one));

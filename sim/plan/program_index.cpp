@@ -43,6 +43,8 @@ ProgramIndex::ProgramIndex(const Program& program, int decode_steps)
       }
       if (const auto* collective = as_collective(op)) {
         entry.ends = {entry_of(collectives, *collective)};
+      } else if (const auto* exchange = as_exchange(op)) {
+        entry.ends = {entry_of(exchanges, *exchange)};
       } else if (const auto* point_to_point = as_point_to_point(op)) {
         for (const auto& message : point_to_point->messages) {
           entry.ends.push_back(entry_of(messages, message));

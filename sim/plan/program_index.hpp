@@ -20,8 +20,8 @@ struct IndexedOperation {
   const Operation* operation = nullptr;
   int index = 0; ///< in the part, which is the order in which the host enqueues
   std::vector<EventNeed> needs;
-  /// Of a collective its entry in ProgramIndex::collectives, of messages theirs in
-  /// ProgramIndex::messages.
+  /// Of a collective its entry in ProgramIndex::collectives, of an exchange its in
+  /// ProgramIndex::exchanges, of messages theirs in ProgramIndex::messages.
   std::vector<int> ends = {};
 };
 
@@ -32,6 +32,7 @@ struct ProgramIndex {
   /// What is communicated, each different one once: a rank looks up who takes part a few times, not
   /// at every operation.
   std::vector<const Collective*> collectives;
+  std::vector<const Exchange*> exchanges;
   std::vector<const Message*> messages;
 
   ProgramIndex(const Program& program, int decode_steps);

@@ -15,7 +15,7 @@ struct Column {
   const char* pointer; ///< in a result of the result file, or in its scenario
 };
 
-constexpr std::array<Column, 31> columns{{
+constexpr std::array<Column, 34> columns{{
     {"model", "/scenario/model"},
     {"machine", "/scenario/machine"},
     {"batch_size", "/scenario/batch_size"},
@@ -44,6 +44,9 @@ constexpr std::array<Column, 31> columns{{
     {"waiting_ratio", "/breakdown/waiting"},
     {"other_ratio", "/breakdown/other"},
     {"bubble_ratio", "/bubble_ratio"},
+    {"experts_hit_per_layer", "/experts/hit_per_layer"},
+    {"busiest_rank_ratio", "/experts/busiest_rank_ratio"},
+    {"exchanged_bytes_per_step", "/experts/exchanged_bytes_per_step"},
     {"busiest_link", "/links/0/name"},
     {"busiest_link_bytes", "/links/0/bytes"},
     {"busiest_link_utilisation_ratio", "/links/0/utilisation_ratio"},

@@ -63,6 +63,13 @@ Json result_json(const LayoutResult& result) {
                          {"waiting", result.breakdown.waiting_ratio},
                          {"other", result.breakdown.other_ratio}};
   }
+  json["experts"] = nullptr;
+  if (const auto& experts = result.experts) {
+    json["experts"] = {{"weights_bytes", experts->weights.value()},
+                       {"hit_per_layer", experts->hit},
+                       {"busiest_rank_ratio", experts->busiest_ratio},
+                       {"exchanged_bytes_per_step", experts->exchanged.value()}};
+  }
   json["bubble_ratio"] = when(decoded, result.bubble_ratio);
   json["links"] = decoded ? links_json(result.links) : Json(nullptr);
   json["simulated_ranks"] = when(ok, result.simulated_ranks);

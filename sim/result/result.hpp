@@ -32,6 +32,15 @@ struct Breakdown {
   double other_ratio = 0;         ///< launch gaps
 };
 
+/// Experts of a layout, for models that have some. Means over decode steps (the prefill without
+/// any) and layers.
+struct ExpertUse {
+  Bytes weights;            ///< of routed experts, on the GPU that has most
+  double hit = 0;           ///< distinct experts that a micro-batch reads in a layer
+  double busiest_ratio = 1; ///< rows of the busiest rank over the mean rank's
+  Bytes exchanged;          ///< rows of dispatch and combine, of one step, all ranks together
+};
+
 /// What one layout achieves. Times and rates are absent unless status is ok.
 struct LayoutResult {
   Layout layout;
@@ -46,6 +55,7 @@ struct LayoutResult {
   double tokens_per_s = 0; ///< all output tokens over end-to-end time
   Traffic traffic;         ///< of one decode step; received is the sum over GPUs
   Breakdown breakdown;
+  std::optional<ExpertUse> experts; ///< absent without experts, or when invalid
   double bubble_ratio = 0;          ///< part of waiting_ratio in which the stage has no work
   std::vector<LinkUse> links;       ///< busiest first
   std::vector<std::string> assumed; ///< "gpu a100-sxm4-80g: eager_launch = 2.2 us (reason)"

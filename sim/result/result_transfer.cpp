@@ -38,6 +38,12 @@ std::string pack(const LayoutResult& result) {
                         memory->buffers.value(),
                         memory->capacity.value()};
   }
+  if (const auto& experts = result.experts) {
+    packed["experts"] = {experts->weights.value(),
+                         experts->hit,
+                         experts->busiest_ratio,
+                         experts->exchanged.value()};
+  }
   for (const auto& link : result.links) {
     packed["links"].push_back({link.name, link.bytes, link.utilisation_ratio});
   }
@@ -77,6 +83,13 @@ LayoutResult unpack(const std::string& bytes, const Layout& layout) {
                               .activations = part(2),
                               .buffers = part(3),
                               .capacity = part(4)};
+  }
+  if (packed.contains("experts")) {
+    const auto& experts = packed.at("experts");
+    result.experts = ExpertUse{.weights = Bytes{experts.at(0).get<double>()},
+                               .hit = experts.at(1).get<double>(),
+                               .busiest_ratio = experts.at(2).get<double>(),
+                               .exchanged = Bytes{experts.at(3).get<double>()}};
   }
   for (const auto& link : packed.at("links")) {
     result.links.push_back({.name = link.at(0).get<std::string>(),

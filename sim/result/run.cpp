@@ -2,6 +2,7 @@
 
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/plan/expert_loads.hpp"
 #include "sim/result/child_process.hpp"
 #include "sim/result/memory.hpp"
 #include "sim/result/result_transfer.hpp"
@@ -75,6 +76,19 @@ void add_measures(LayoutResult& result, const Workload& workload, SimulationResu
   result.wall_s = found.wall_s;
 }
 
+std::optional<ExpertUse> experts_of(const Plan& plan) {
+  if (plan.expert_loads == nullptr) {
+    return std::nullopt;
+  }
+  ExpertUse use{.hit = plan.expert_loads->mean_experts_hit(),
+                .busiest_ratio = plan.expert_loads->mean_imbalance(),
+                .exchanged = exchanged_per_step(plan)};
+  for (const auto& program : plan.programs) {
+    use.weights = std::max(use.weights, program.expert_weights);
+  }
+  return use;
+}
+
 LayoutResult run_on(const Model& model,
                     const Machine& machine,
                     const Scenario& scenario,
@@ -99,6 +113,7 @@ LayoutResult run_on(const Model& model,
   }
   result.memory = memory_of_fullest_gpu(plan, machine.gpu);
   result.traffic = traffic_per_step(plan, scenario.collectives);
+  result.experts = experts_of(plan);
   result.assumed = assumed_numbers(machine);
   if (fits(*result.memory)) {
     if (options.record_timeline) {

@@ -42,7 +42,25 @@ std::string plural(int count, const std::string& what) {
 
 // ------------------------------------------------------------------------------ what was asked
 
-std::vector<std::string> scenario_lines(const Scenario& scenario) {
+/// "zipf:1.2 routing (seed 1), round-robin experts, 2 copied, all-gather exchange"
+std::string expert_settings(const ExpertSettings& experts) {
+  const ExpertSettings usual;
+  std::string text =
+      experts.routing + " routing (seed " + std::to_string(experts.seed) + ")";
+  if (experts.placement != usual.placement) {
+    text += ", " + to_string(experts.placement) + " experts";
+  }
+  if (experts.copies > 0) {
+    text += ", " + std::to_string(experts.copies) + " copied";
+  }
+  if (experts.exchange != usual.exchange) {
+    text += ", " + to_string(experts.exchange) + " exchange";
+  }
+  return text;
+}
+
+std::vector<std::string> scenario_lines(const Report& report) {
+  const Scenario& scenario = report.scenario;
   const Workload& work = scenario.workload;
   std::string settings =
       scenario.collectives + " collectives, " + to_string(scenario.launch) + " launch";
@@ -51,6 +69,11 @@ std::vector<std::string> scenario_lines(const Scenario& scenario) {
   }
   if (scenario.mapping != Scenario{}.mapping) {
     settings += ", mapping " + scenario.mapping;
+  }
+  if (std::any_of(report.results.begin(), report.results.end(), [](const auto& result) {
+        return result.experts.has_value();
+      })) {
+    settings += "; " + expert_settings(work.experts);
   }
   return {scenario.model + " on " + scenario.machine +
               (scenario.nodes > 1 ? ", " + plural(scenario.nodes, "node") : "") +
@@ -265,11 +288,14 @@ void add_share(std::vector<Line>& lines, const std::string& label, double ratio,
   lines.push_back({label, percent(ratio) + " %", std::string(length, '#'), part});
 }
 
-std::vector<Line> memory_lines(const MemoryUse& memory) {
+std::vector<Line> memory_lines(const MemoryUse& memory, const std::optional<ExpertUse>& experts) {
   const auto text = [](Bytes bytes) { return fixed(gib(bytes), 2) + " GiB"; };
   std::vector<Line> lines{
       {"memory per GPU", text(memory.total()), "of " + text(memory.capacity) + " usable", false},
-      {"weights", text(memory.weights), "", true},
+      {"weights",
+       text(memory.weights),
+       experts ? text(experts->weights) + " of them experts'" : "",
+       true},
       {"KV cache", text(memory.kv_cache), "at its longest", true},
       {"activations", text(memory.activations), "", true}};
   if (memory.buffers.value() > 0.0) {
@@ -320,6 +346,19 @@ std::vector<Line> traffic_lines(const LayoutResult& result) {
   return lines;
 }
 
+std::vector<Line> expert_lines(const ExpertUse& experts) {
+  std::vector<Line> lines{
+      {"experts hit", rounded(experts.hit), "of a layer in a pass, mean"},
+      {"busiest GPU", fixed(experts.busiest_ratio, 2) + " x", "the mean rows of experts", true}};
+  if (experts.exchanged.value() > 0) {
+    lines.push_back({"exchanged per step",
+                     traffic_text(experts.exchanged),
+                     "rows of dispatch and combine",
+                     true});
+  }
+  return lines;
+}
+
 std::vector<Line> summary_lines(const LayoutResult& result) {
   std::vector<Line> lines;
   const auto append = [&](const std::vector<Line>& block) {
@@ -332,10 +371,13 @@ std::vector<Line> summary_lines(const LayoutResult& result) {
     append(speed_lines(result));
   }
   if (result.memory) {
-    append(memory_lines(*result.memory));
+    append(memory_lines(*result.memory, result.experts));
   }
   if (is_ok(result) && result.tpot_s) {
     append(traffic_lines(result));
+    if (result.experts) {
+      append(expert_lines(*result.experts));
+    }
     append(time_lines(result));
   }
   return lines;
@@ -416,7 +458,7 @@ std::vector<std::string> interpolation_notes(const Report& report) {
 
 std::string text_report(const Report& report, bool colour) {
   std::string out;
-  for (const std::string& line : scenario_lines(report.scenario)) {
+  for (const std::string& line : scenario_lines(report)) {
     out += line + "\n";
   }
   out += "\n";
@@ -451,7 +493,7 @@ std::string text_report(const Report& report, bool colour) {
 
 std::string markdown_report(const Report& report) {
   std::string out;
-  for (const std::string& line : scenario_lines(report.scenario)) {
+  for (const std::string& line : scenario_lines(report)) {
     out += line + "\n\n";
   }
   if (report.results.size() == 1 && !report.compares) {

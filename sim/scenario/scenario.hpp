@@ -3,12 +3,14 @@
 #include "sim/engine/simulate.hpp"
 #include "sim/plan/workload.hpp"
 #include "strategies/layout.hpp"
-#include "topologies/machine.hpp"
+#include "topologies/fabric.hpp"
 
 #include <string>
 #include <vector>
 
 namespace decodesim {
+
+struct Machine;
 
 /// One input: a model, a machine, a workload and the layouts to simulate it with.
 struct Scenario {
@@ -29,8 +31,6 @@ struct Scenario {
 };
 
 /// The machine of a scenario. @throws InputError as find_machine, naming `where`
-[[nodiscard]] inline Machine machine_of(const Scenario& scenario, const std::string& where) {
-  return find_machine(scenario.machine, scenario.nodes, where, scenario.fabric);
-}
+[[nodiscard]] Machine machine_of(const Scenario& scenario, const std::string& where);
 
 } // namespace decodesim

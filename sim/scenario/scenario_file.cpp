@@ -2,10 +2,12 @@
 
 #include "sim/data_files.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/routing/routing.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_json.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
+#include "topologies/machine.hpp"
 
 #include <optional>
 #include <set>
@@ -38,6 +40,7 @@ Layout read_layout_object(const JsonReader& object) {
                      "tp",
                      "pp",
                      "dp",
+                     "ep",
                      "schedule",
                      "micro_batches",
                      "virtual_stages",
@@ -49,7 +52,11 @@ Layout read_layout_object(const JsonReader& object) {
   }
   layout.tp = read_int(object, "tp", 1, most_of_a_degree);
   layout.pp = read_int(object, "pp", 1, most_of_a_degree);
-  layout.dp = read_int(object, "dp", 1, most_of_a_degree);
+  if (const auto ep = object.find("ep")) {
+    layout.ep = static_cast<int>(ep->as_integer(0, most_of_a_degree));
+  }
+  layout.dp =
+      read_int(object, "dp", Layout::dp_for_experts(layout.ep, layout.tp), most_of_a_degree);
   if (const auto schedule = object.find("schedule")) {
     layout.schedule = pipeline_schedule_named(schedule->as_string(), schedule->where()).name;
   }
@@ -71,6 +78,25 @@ Layout read_layout_object(const JsonReader& object) {
                      "leave the tag out or correct it");
   }
   return layout;
+}
+
+void read_experts(const JsonReader& file, const fs::path& folder, ExpertSettings& experts) {
+  if (const auto routing = file.find("routing")) {
+    check_routing(routing->as_string(), routing->where());
+    experts.routing = routing_from(routing->as_string(), folder);
+  }
+  if (const auto seed = file.find("seed")) {
+    experts.seed = static_cast<std::uint64_t>(seed->as_integer(0, most_seed));
+  }
+  if (const auto placement = file.find("expert_placement")) {
+    experts.placement = placement_named(placement->as_string(), placement->where());
+  }
+  if (const auto copies = file.find("replicated_experts")) {
+    experts.copies = static_cast<int>(copies->as_integer(0, most_expert_copies));
+  }
+  if (const auto exchange = file.find("moe_exchange")) {
+    experts.exchange = moe_exchange_named(exchange->as_string(), exchange->where());
+  }
 }
 
 std::vector<Layout> read_layouts(const JsonReader& list, const Scenario& scenario) {
@@ -162,6 +188,13 @@ absolute_unless_preset(const std::string& name_or_path, bool is_model, const fs:
   return fs::exists(path) ? path.string() : name_or_path;
 }
 
+std::string routing_from(const std::string& spec, const fs::path& folder) {
+  const std::string trace = "trace:";
+  return spec.starts_with(trace)
+             ? trace + fs::absolute(folder / spec.substr(trace.size())).lexically_normal().string()
+             : spec;
+}
+
 Scenario load_scenario(const fs::path& path, const MachineChoice& choice) {
   return parse_scenario(JsonReader::open(path), path.parent_path(), choice);
 }
@@ -179,6 +212,11 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "dtype",
                    "expert_dtype",
                    "kv_cache_dtype",
+                   "routing",
+                   "seed",
+                   "expert_placement",
+                   "replicated_experts",
+                   "moe_exchange",
                    "mapping",
                    "collectives",
                    "fidelity",
@@ -212,6 +250,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   }
   workload.precision = read_precision(file, scenario.model, choice);
 
+  read_experts(file, folder, workload.experts);
   if (const auto mapping = file.find("mapping")) {
     scenario.mapping = mapping->as_string();
   }

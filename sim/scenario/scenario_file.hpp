@@ -18,6 +18,7 @@ inline constexpr std::int64_t most_sequences = 1'000'000;
 inline constexpr std::int64_t most_input_tokens = 100'000'000;
 inline constexpr std::int64_t most_output_tokens = 1'000'000;
 inline constexpr std::int64_t most_nodes = 10'000;
+inline constexpr std::int64_t most_seed = 9'007'199'254'740'991; // exact in every JSON reader
 
 /// What to take instead of the file's own, before layouts without a degree take all GPUs, and data
 /// types that are not named those of the model.
@@ -45,6 +46,11 @@ struct MachineChoice {
 [[nodiscard]] Scenario parse_scenario(const JsonReader& file,
                                       const std::filesystem::path& folder,
                                       const MachineChoice& choice = {});
+
+/// The routing with the path of a trace made absolute.
+/// @param folder  where relative paths start
+[[nodiscard]] std::string routing_from(const std::string& spec,
+                                       const std::filesystem::path& folder);
 
 /// @throws InputError naming `where` and the known names
 [[nodiscard]] LaunchMode launch_mode_named(const std::string& name, const std::string& where);

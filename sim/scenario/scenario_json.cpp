@@ -19,6 +19,7 @@ nlohmann::ordered_json layout_to_json(const Layout& layout) {
   json["tp"] = layout.tp;
   json["pp"] = layout.pp;
   json["dp"] = layout.dp;
+  json["ep"] = layout.ep;
   json["schedule"] = layout.schedule;
   json["micro_batches"] = layout.micro_batches;
   json["virtual_stages"] = layout.virtual_stages;
@@ -42,6 +43,11 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
     json["expert_dtype"] = to_string(*workload.precision.experts);
   }
   json["kv_cache_dtype"] = to_string(workload.precision.kv_cache);
+  json["routing"] = workload.experts.routing;
+  json["seed"] = workload.experts.seed;
+  json["expert_placement"] = to_string(workload.experts.placement);
+  json["replicated_experts"] = workload.experts.copies;
+  json["moe_exchange"] = to_string(workload.experts.exchange);
   json["mapping"] = scenario.mapping;
   json["collectives"] = scenario.collectives;
   json["fidelity"] = to_string(scenario.fidelity);

@@ -127,7 +127,7 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused("list modles",
                  3,
                  "list: kind \"modles\" is unknown; did you mean \"models\"? known: models, "
-                 "machines, networks, gpus, strategies, schedules, collectives");
+                 "machines, networks, gpus, strategies, schedules, collectives, routings");
   for (const auto* arguments :
        {"run --model lama-3-8b --machine dgx-a100-80g", "describe lama-3-8b"}) {
     const auto ended = decodesim_with(arguments);

@@ -19,6 +19,7 @@ ROOMS = [
     "sim/engine",
     "strategies",
     "sim/plan",
+    "sim/routing",
     "topologies",
     "sim/network",
     "sim/device",

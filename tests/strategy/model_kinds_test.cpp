@@ -225,9 +225,3 @@ TEST(RareParts, AreHeldInMemory) {
   const auto one = build_plan(model, tp_layout(1), workload(1, 5, 2));
   EXPECT_EQ(weights_of_all_ranks(one), plain + 2.0 * 2 * (4 + 6 * 2));
 }
-
-TEST(Experts, AreRefusedByStrategiesThatDoNotPlanThem) {
-  auto model = tiny_model();
-  model.moe = MixtureOfExperts{.experts = 4, .experts_per_token = 2, .expert_ffn_size = 8};
-  EXPECT_THROW((void)build_plan(model, tp_layout(1), workload(1, 5, 2)), LayoutError);
-}

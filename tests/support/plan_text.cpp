@@ -30,6 +30,15 @@ std::string text(const RowKernel& row) {
          number(row.write_columns) + " out";
 }
 
+std::string text(const GroupedGemm& gemm) {
+  return "grouped gemm " + number(gemm.n) + "x" + number(gemm.k) + (gemm.bias ? " + bias" : "");
+}
+
+std::string text(const RoutedRowKernel& row) {
+  return "routed rows, " + number(row.pair_columns) + " a pair, " + number(row.token_columns) +
+         " a token, " + number(row.returned_columns) + " a returned row";
+}
+
 std::string text(const Kernel& kernel) {
   return std::visit([](const auto& shape) { return text(shape); }, kernel);
 }
@@ -37,6 +46,11 @@ std::string text(const Kernel& kernel) {
 std::string text(const Collective& collective) {
   return std::string{to_string(collective.kind)} + " " + collective.axis + " " +
          text(collective.total_bytes);
+}
+
+std::string text(const Exchange& exchange) {
+  return std::string{exchange.direction == Exchange::Direction::dispatch ? "dispatch" : "combine"} +
+         " " + exchange.axis + " rows of " + text(exchange.row_bytes);
 }
 
 std::string text(const PointToPoint& messages) {

@@ -37,6 +37,14 @@ inline Model small_model(int layers = 4) {
   return model;
 }
 
+/// The same with experts in every layer.
+inline Model with_experts(Model model, int experts, int experts_per_token, int expert_ffn_size) {
+  model.moe = MixtureOfExperts{.experts = experts,
+                               .experts_per_token = experts_per_token,
+                               .expert_ffn_size = expert_ffn_size};
+  return model;
+}
+
 inline Workload workload(int batch_size, int input_tokens, int output_tokens) {
   Workload load;
   load.batch_size = batch_size;

@@ -139,6 +139,10 @@ TEST(ResultTransfer, KeepsEveryNumberExactly) {
                                     .communication_ratio = 0.2,
                                     .waiting_ratio = 0.3,
                                     .other_ratio = 0.4},
+                      .experts = ExpertUse{.weights = Bytes{7},
+                                           .hit = third,
+                                           .busiest_ratio = 1.5,
+                                           .exchanged = Bytes{6}},
                       .bubble_ratio = 0.7,
                       .links = {{.name = "a->b", .bytes = third, .utilisation_ratio = 0.9}},
                       .assumed = {"one", "two"},
@@ -167,6 +171,11 @@ TEST(ResultTransfer, KeepsEveryNumberExactly) {
   EXPECT_EQ(same.breakdown.communication_ratio, 0.2);
   EXPECT_EQ(same.breakdown.waiting_ratio, 0.3);
   EXPECT_EQ(same.breakdown.other_ratio, 0.4);
+  ASSERT_TRUE(same.experts);
+  EXPECT_EQ(same.experts->weights, Bytes{7});
+  EXPECT_EQ(same.experts->hit, third);
+  EXPECT_EQ(same.experts->busiest_ratio, 1.5);
+  EXPECT_EQ(same.experts->exchanged, Bytes{6});
   EXPECT_EQ(same.bubble_ratio, 0.7);
   ASSERT_EQ(same.links.size(), 1U);
   EXPECT_EQ(same.links[0].name, "a->b");
@@ -181,6 +190,7 @@ TEST(ResultTransfer, KeepsEveryNumberExactly) {
 TEST(ResultTransfer, KeepsWhatIsAbsentAbsent) {
   const auto same = unpack(pack({}), {});
   EXPECT_FALSE(same.memory);
+  EXPECT_FALSE(same.experts);
   EXPECT_FALSE(same.tpot_s);
 }
 

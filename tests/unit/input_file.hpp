@@ -15,7 +15,7 @@ namespace decodesim {
 class InputFile {
 public:
   explicit InputFile(std::string_view text, const std::string& name = "input.json")
-      : folder_{std::filesystem::path{testing::TempDir()} /
+      : folder_{std::filesystem::path{::testing::TempDir()} /
                 (std::string{"decodesim-"} + this_test().test_suite_name() + "-" +
                  this_test().name())},
         path_{folder_ / name} {
@@ -49,8 +49,8 @@ public:
 
 private:
   /// Tests run side by side, so each has a folder of its own.
-  static const testing::TestInfo& this_test() {
-    return *testing::UnitTest::GetInstance()->current_test_info();
+  static const ::testing::TestInfo& this_test() {
+    return *::testing::UnitTest::GetInstance()->current_test_info();
   }
 
   std::filesystem::path folder_;

@@ -52,6 +52,25 @@ TEST(LayoutSpec, ReadsZero3WithAndWithoutATensorDegree) {
   EXPECT_EQ(layout_of("zero3x4tp2"), expected);
 }
 
+TEST(LayoutSpec, SpreadsExpertsOverTheRanksOfAttention) {
+  EXPECT_EQ(layout_of("ep8"), (Layout{.dp = 8, .ep = 8}));
+  EXPECT_EQ(layout_of("tp8ep8"), (Layout{.tp = 8, .ep = 8}));
+  EXPECT_EQ(layout_of("tp4ep8"), (Layout{.tp = 4, .dp = 2, .ep = 8}));
+  EXPECT_EQ(layout_of("tp8ep2"), (Layout{.tp = 8, .ep = 2}));
+  EXPECT_EQ(layout_of("tp4dp4ep16pp2"), (Layout{.tp = 4, .pp = 2, .dp = 4, .ep = 16}));
+  EXPECT_EQ(layout_of("tp2dp4ep4"), (Layout{.tp = 2, .dp = 4, .ep = 4}));
+  EXPECT_EQ(layout_of("tp8ep1"), layout_of("tp8"));
+  EXPECT_EQ(layout_of("dp2ep1"), (Layout{.dp = 2, .ep = 1}));
+}
+
+TEST(LayoutSpec, GivesOpenExpertsAllGpusOfAStage) {
+  EXPECT_EQ(layout_of("ep"), (Layout{.dp = 8, .ep = 8}));
+  EXPECT_EQ(layout_of("tp4ep"), (Layout{.tp = 4, .dp = 2, .ep = 8}));
+  EXPECT_EQ(layout_of("tp2pp2ep"), (Layout{.tp = 2, .pp = 2, .dp = 2, .ep = 4}));
+  EXPECT_EQ(layout_of("tp2dp2ep"), (Layout{.tp = 2, .dp = 2, .ep = 4}));
+  EXPECT_EQ(layout_of("tpep8"), (Layout{.tp = 8, .ep = 8}));
+}
+
 // ------------------------------------------------------------------------------------- options
 
 TEST(LayoutSpec, ReadsOptionsAfterColonOrHyphen) {
@@ -71,6 +90,19 @@ TEST(LayoutSpec, ForgetsTheScheduleOfASingleStage) {
 }
 
 // ---------------------------------------------------------------------------------------- tags
+
+TEST(LayoutTag, NamesExpertsAndTheDpThatTheyDoNotImply) {
+  EXPECT_EQ((Layout{.dp = 8, .ep = 8}.tag()), "ep8");
+  EXPECT_EQ((Layout{.tp = 8, .ep = 8}.tag()), "tp8ep8");
+  EXPECT_EQ((Layout{.tp = 4, .dp = 2, .ep = 8}.tag()), "tp4ep8");
+  EXPECT_EQ((Layout{.tp = 2, .dp = 4, .ep = 4}.tag()), "tp2dp4ep4");
+  EXPECT_EQ((Layout{.tp = 2, .dp = 1, .ep = 4}.tag()), "tp2dp1ep4"); // cannot run, but has a tag
+  EXPECT_EQ((Layout{.tp = 4, .pp = 2, .dp = 4, .ep = 16, .schedule = "1f1b"}.tag()),
+            "tp4pp2ep16-1f1b");
+  for (const std::string tag : {"ep8", "tp8ep8", "tp4ep8", "tp2dp4ep4", "tp4pp2ep16-1f1b"}) {
+    EXPECT_EQ(layout_of(tag).tag(), tag);
+  }
+}
 
 TEST(LayoutTag, NamesDegreesAndSchedule) {
   EXPECT_EQ(Layout{}.tag(), "single");

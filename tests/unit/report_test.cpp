@@ -42,13 +42,17 @@ std::vector<std::string> keys_of(const nlohmann::ordered_json& object) {
 TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
   Scenario scenario = sample_scenario();
   scenario.layouts = {Layout{.tp = 2, .pp = 2, .schedule = "1f1b", .stage_layers = {17, 15}}};
-  EXPECT_EQ(scenario_to_json(scenario).dump(),
-            R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
-            R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16","mapping":"tp,pp,dp",)"
-            R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
-            R"("fold":"auto","every_token":false,)"
-            R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,)"
-            R"("schedule":"1f1b","micro_batches":0,"prefetch":false,"stage_layers":[17,15]}]})");
+  EXPECT_EQ(
+      scenario_to_json(scenario).dump(),
+      R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
+      R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16",)"
+      R"("routing":"uniform","seed":0,"expert_placement":"contiguous","replicated_experts":0,)"
+      R"("moe_exchange":"all-to-all","mapping":"tp,pp,dp",)"
+      R"("collectives":"ring","fidelity":"flow","launch":"graph","ring_order":"searched",)"
+      R"("fold":"auto","every_token":false,)"
+      R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,"ep":0,)"
+      R"("schedule":"1f1b","micro_batches":0,"virtual_stages":0,"prefetch":false,)"
+      R"("stage_layers":[17,15]}]})");
 }
 
 // ------------------------------------------------------------------------------ the result file
@@ -71,6 +75,7 @@ TEST(JsonReport, HasTheDocumentedKeysInTheirOrder) {
                          "tokens_per_s_per_user",
                          "communication",
                          "breakdown",
+                         "experts",
                          "bubble_ratio",
                          "links",
                          "simulated_ranks",
@@ -236,14 +241,15 @@ TEST(CsvReport, HasARowPerLayoutAndQuotesWhatNeedsIt) {
       "activation_bytes,buffer_bytes,total_bytes,capacity_bytes,ttft_s,tpot_s,end_to_end_s,"
       "tokens_per_s,tokens_per_s_per_gpu,tokens_per_s_per_user,tensor_bytes_per_step,"
       "received_bytes_per_gpu_per_step,compute_ratio,communication_ratio,waiting_ratio,"
-      "other_ratio,bubble_ratio,busiest_link,busiest_link_bytes,busiest_link_utilisation_ratio\n"
+      "other_ratio,bubble_ratio,experts_hit_per_layer,busiest_rank_ratio,exchanged_bytes_per_step,"
+      "busiest_link,busiest_link_bytes,busiest_link_utilisation_ratio\n"
       "llama-3.1-8b,dgx-a100-80g,8,512,32,tp4,ok,,4,4000000000,1000000000,500000000,0,5500000000,"
       "8000000000,2.0,0.1,5.1,50.196078431372555,12.549019607843139,10.0,1000000,750000,0.5,0.25,"
-      "0.125,0.125,0.0625,gpu0->nvswitch,31000000,0.25\n"
+      "0.125,0.125,0.0625,,,,gpu0->nvswitch,31000000,0.25\n"
       "llama-3.1-8b,dgx-a100-80g,8,512,32,zero3x8,does_not_fit,needs 9.31 GiB of 7.45 GiB,8,"
-      "4000000000,5500000000,500000000,0,10000000000,8000000000,,,,,,,,,,,,,,,,\n"
+      "4000000000,5500000000,500000000,0,10000000000,8000000000,,,,,,,,,,,,,,,,,,,\n"
       "llama-3.1-8b,dgx-a100-80g,8,512,32,tp3,invalid,\"tp 3 does not divide 32 heads, \"\"kv\"\" "
-      "neither\",3,,,,,,,,,,,,,,,,,,,,,,\n");
+      "neither\",3,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 // ---------------------------------------------------------------------------------------- text
