@@ -93,6 +93,16 @@ void Fold::stand_alone(const CommunicationGraph& graph) {
 
 void Fold::refine(const CommunicationGraph& graph) {
   const auto crossings = crossings_of_resources(graph);
+  // Which ranks take part in a transfer, and as which of theirs: a rank that is in two transfers of
+  // one shape is not in both at once.
+  std::vector<std::vector<std::pair<int, std::int64_t>>> parts(graph.transfers.size());
+  for (std::size_t r = 0; r < graph.transfers_of_rank.size(); ++r) {
+    const auto& list = graph.transfers_of_rank[r];
+    for (std::size_t place = 0; place < list.size(); ++place) {
+      parts[static_cast<std::size_t>(list[place])].emplace_back(static_cast<int>(r),
+                                                                static_cast<std::int64_t>(place));
+    }
+  }
   auto& rank_class = rank_classes_.of;
   auto& transfer_class = transfer_classes_.of;
   auto& resource_class = resource_classes_.of;
@@ -112,11 +122,14 @@ void Fold::refine(const CommunicationGraph& graph) {
     for (std::size_t t = 0; t < graph.transfers.size(); ++t) {
       const auto& transfer = graph.transfers[t];
       Signature signature{transfer.shape};
-      Signature ranks;
-      for (const int rank : transfer.ranks) {
-        (transfer.message ? signature : ranks).push_back(at(rank_class, rank));
+      for (const int rank : transfer.message ? transfer.ranks : std::vector<int>{}) {
+        signature.push_back(at(rank_class, rank));
       }
-      append_sorted(signature, std::move(ranks));
+      Signature members;
+      for (const auto& [rank, place] : parts[t]) {
+        members.push_back(at(rank_class, rank) << 24 | place);
+      }
+      append_sorted(signature, std::move(members));
       for (const auto& piece : transfer.resources) {
         Signature resources;
         for (const int resource : piece) {

@@ -12,8 +12,8 @@ struct CommunicationGraph {
   struct Transfer {
     std::int64_t shape =
         0; ///< equal for transfers of equal latencies, bytes, caps and order of pieces
-    bool message = false; ///< ranks are sender and receiver; else the members of a group
-    std::vector<int> ranks;
+    bool message = false;   ///< ranks are sender and receiver; else the members of a group
+    std::vector<int> ranks; ///< of a message
     std::vector<std::vector<int>> resources; ///< of each piece: what it crosses, with repetition
   };
 
@@ -38,12 +38,13 @@ struct CommunicationGraph {
 ///
 /// Ranks, transfers and resources are divided into classes such that the members of a class see the
 /// same: ranks of a class have one role, their transfers are of equal classes and so is their
-/// memory; transfers of a class have one shape, and equally many ranks and resources of each class
-/// take part; resources of a class are as wide, and equally many pieces of each class cross them.
-/// Such a division keeps itself up: as long as members of each class are in equal states, their
-/// next arrivals are at equal instants, and max-min sharing gives their flows equal rates, since it
-/// freezes flows link by link in an order that depends on these counts alone. So members of a class
-/// never come apart, whether or not they share links.
+/// memory; transfers of a class have one shape, equally many ranks of each class take part, as the
+/// same of their transfers, and equally many resources of each class are crossed; resources of a
+/// class are as wide, and equally many pieces of each class cross them. Such a division keeps
+/// itself up: as long as members of each class are in equal states, their next arrivals are at
+/// equal instants, and max-min sharing gives their flows equal rates, since it freezes flows link
+/// by link in an order that depends on these counts alone. So members of a class never come apart,
+/// whether or not they share links.
 ///
 /// The classes are the largest that hold (found by refinement until nothing splits), so that they
 /// need no knowledge of axes: ranks of a tensor-parallel group, replicas and ZeRO ranks fold alike.

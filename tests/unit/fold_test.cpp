@@ -16,12 +16,14 @@ CommunicationGraph graph_of(int ranks, int resources) {
   return graph;
 }
 
-void add_collective(CommunicationGraph& graph, std::vector<int> ranks, std::vector<int> resources) {
+void add_collective(CommunicationGraph& graph,
+                    const std::vector<int>& ranks,
+                    std::vector<int> resources) {
   for (const int rank : ranks) {
     graph.transfers_of_rank[static_cast<std::size_t>(rank)].push_back(
         static_cast<int>(graph.transfers.size()));
   }
-  graph.transfers.push_back({.ranks = std::move(ranks), .resources = {std::move(resources)}});
+  graph.transfers.push_back({.resources = {std::move(resources)}});
 }
 
 void add_message(CommunicationGraph& graph, int from, int to, std::vector<int> resources) {
@@ -64,6 +66,17 @@ TEST(Fold, KeepsWhatReplicasShare) {
   EXPECT_EQ(fold.played_ranks(), 1);
   EXPECT_EQ(fold.transfer(1), 0);
   EXPECT_EQ(fold.load(graph, 0, 0), (std::vector<int>{0, 2, 2}));
+}
+
+// An all-gather and a reduce-scatter of one size on the same links, one after the other.
+TEST(Fold, TellsTransfersOfOneGroupApart) {
+  auto graph = graph_of(2, 2);
+  add_collective(graph, {0, 1}, {0, 1});
+  add_collective(graph, {0, 1}, {0, 1});
+  const Fold fold{graph, true};
+  EXPECT_EQ(fold.played_ranks(), 1);
+  EXPECT_EQ(fold.transfer(1), 1);
+  EXPECT_EQ(fold.load(graph, 0, 0), (std::vector<int>{0}));
 }
 
 // Of three groups two share a link: these are alike, the third is not.
