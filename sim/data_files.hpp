@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-/// The data that comes with the program: machines, networks, what imports assume, GPUs, model presets.
+/// The data that comes with the program: machines, networks, what imports assume, GPUs, model
+/// presets.
 ///
 /// They are looked up below one root: `$DECODESIM_DATA` if set, else `share/decodesim` beside the
 /// installed library, else the source tree the library was built from.
