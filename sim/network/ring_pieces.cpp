@@ -184,4 +184,16 @@ add_rings(Transfer& transfer, const RingWork& work, Fidelity fidelity, const Gro
   return last;
 }
 
+Transfer ring_transfer(const CollectiveTask& task, const GroupNetwork& group) {
+  Transfer transfer;
+  const auto& channels = group.channels();
+  (void)add_rings(transfer,
+                  {.kind = task.kind,
+                   .bytes = task.total_bytes / static_cast<double>(channels.size()),
+                   .rings = channels},
+                  task.fidelity,
+                  group);
+  return transfer;
+}
+
 } // namespace decodesim

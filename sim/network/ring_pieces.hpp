@@ -33,6 +33,9 @@ struct RingWork {
 std::vector<int>
 add_rings(Transfer& transfer, const RingWork& work, Fidelity fidelity, const GroupNetwork& group);
 
+/// A collective in equal parts over all channels of the group.
+[[nodiscard]] Transfer ring_transfer(const CollectiveTask& task, const GroupNetwork& group);
+
 /// Chunk in which `step` passes data along chains and trees.
 inline constexpr Bytes chunk_bytes{512.0 * 1024.0};
 

@@ -45,17 +45,10 @@ std::vector<std::vector<int>> nodes_of(const GroupNetwork& group) {
 Transfer hierarchical(const CollectiveTask& task, const GroupNetwork& group) {
   const auto nodes = nodes_of(group);
   const auto locals = nodes.front().size();
-  Transfer transfer;
   if (nodes.size() == 1 || locals == 1) {
-    const auto& channels = group.channels();
-    (void)add_rings(transfer,
-                    {.kind = task.kind,
-                     .bytes = task.total_bytes / static_cast<double>(channels.size()),
-                     .rings = channels},
-                    task.fidelity,
-                    group);
-    return transfer;
+    return ring_transfer(task, group);
   }
+  Transfer transfer;
   std::vector<std::vector<RingEdge>> inside;
   for (const auto& members : nodes) {
     inside.push_back(ring_over(members, group));

@@ -4,19 +4,6 @@ namespace decodesim {
 
 namespace {
 
-/// The array in equal parts over the group's channels; a broadcast goes along their chains.
-Transfer ring(const CollectiveTask& task, const GroupNetwork& group) {
-  Transfer transfer;
-  const auto& channels = group.channels();
-  (void)add_rings(transfer,
-                  {.kind = task.kind,
-                   .bytes = task.total_bytes / static_cast<double>(channels.size()),
-                   .rings = channels},
-                  task.fidelity,
-                  group);
-  return transfer;
-}
-
 double ring_arrays_received(CollectiveKind kind, int members) {
   return (kind == CollectiveKind::all_reduce ? 2.0 : 1.0) * (members - 1.0);
 }
@@ -25,12 +12,12 @@ const RegisterCollectiveAlgorithm registration{
     {.name = "ring",
      .summary = "Rings over all channels in the order found on the machine; broadcast as a chain",
      .reference = "NCCL; Patarasuk and Yuan, J. Parallel Distrib. Comput. 69(2), 2009",
-     .transfer = ring,
+     .transfer = ring_transfer,
      .arrays_received = ring_arrays_received}};
 
 /// The ring's bytes, without latency and without limits but the links.
 Transfer ideal(const CollectiveTask& task, const GroupNetwork& group) {
-  auto transfer = ring(task, group);
+  auto transfer = ring_transfer(task, group);
   for (auto& piece : transfer.pieces) {
     piece.latency = Seconds{};
     piece.flow.cap.reset();

@@ -180,16 +180,10 @@ void add_steps(Transfer& transfer,
 /// carries its tree's data once each way. Latency: base + twice the hops to the farthest member.
 /// Others as ring.
 Transfer tree(const CollectiveTask& task, const GroupNetwork& group) {
-  const auto& channels = group.channels();
-  const auto count = static_cast<double>(channels.size());
-  Transfer transfer;
   if (task.kind != CollectiveKind::all_reduce) {
-    (void)add_rings(transfer,
-                    {.kind = task.kind, .bytes = task.total_bytes / count, .rings = channels},
-                    task.fidelity,
-                    group);
-    return transfer;
+    return ring_transfer(task, group);
   }
+  const auto& channels = group.channels();
   std::vector<std::vector<TreeEdge>> trees;
   for (const auto& channel : channels) {
     const auto nodes = nodes_of(channel, group);
@@ -197,7 +191,8 @@ Transfer tree(const CollectiveTask& task, const GroupNetwork& group) {
     trees.push_back(tree_edges(nodes, true, group));
   }
   const auto limits = limits_of(trees, group);
-  const auto bytes = task.total_bytes / (2.0 * count);
+  const auto bytes = task.total_bytes / (2.0 * static_cast<double>(channels.size()));
+  Transfer transfer;
   if (task.fidelity == Fidelity::step) {
     for (const auto& edges : trees) {
       add_steps(transfer, edges, bytes, limits, group);
