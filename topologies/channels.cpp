@@ -1,8 +1,9 @@
 #include "topologies/channels.hpp"
 
 #include <algorithm>
-#include <map>
+#include <numeric>
 #include <set>
+#include <utility>
 
 namespace decodesim {
 
@@ -20,58 +21,6 @@ std::vector<std::vector<int>> by_node(const Machine& machine, const std::vector<
     nodes.back().push_back(gpu);
   }
   return nodes;
-}
-
-/// Position in `members` of one GPU for each NIC that they use towards `elsewhere`.
-std::vector<std::size_t> exits(const Machine& machine,
-                               const Routes& routes,
-                               const std::vector<int>& members,
-                               int elsewhere) {
-  std::set<int> nics;
-  std::vector<std::size_t> positions;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    for (const auto direction : routes.between(members[i], elsewhere).links) {
-      if (machine.vertex(machine.head(direction)).kind == VertexKind::nic) {
-        if (nics.insert(machine.head(direction)).second) {
-          positions.push_back(i);
-        }
-        break;
-      }
-    }
-  }
-  return positions;
-}
-
-std::vector<std::vector<int>>
-over_nodes(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
-  const auto nodes = by_node(machine, ring);
-  std::vector<std::vector<std::size_t>> exits_of_node;
-  std::size_t count = nodes.front().size();
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    exits_of_node.push_back(
-        exits(machine, routes, nodes[i], nodes[(i + 1) % nodes.size()].front()));
-    count = std::min(count, exits_of_node.back().size());
-  }
-  if (count <= 1) {
-    return {ring};
-  }
-  std::vector<std::vector<int>> channels;
-  for (std::size_t c = 0; c < count; ++c) {
-    auto& channel = channels.emplace_back();
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      auto part = nodes[i];
-      const auto exit = exits_of_node[i][c];
-      std::rotate(part.begin(),
-                  part.begin() + static_cast<std::ptrdiff_t>(exit + 1) % std::ssize(part),
-                  part.end());
-      if (i % 2 == 1) {
-        // Entered by the GPU whose number the one before was left from: both on one rail.
-        std::reverse(part.begin(), part.end());
-      }
-      channel.insert(channel.end(), part.begin(), part.end());
-    }
-  }
-  return channels;
 }
 
 /// Physical links left between members, by position; a direct link serves both directions.
@@ -166,42 +115,125 @@ private:
   }
 };
 
-std::vector<std::vector<int>>
-over_direct_links(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
+/// Cycles through all members that share no physical link: `wanted` of them or, if there are not as
+/// many, fewer; none when not even one is there, or for fewer than 3 or more than 8 members.
+std::vector<std::vector<int>> direct_cycles(const Machine& machine,
+                                            const Routes& routes,
+                                            const std::vector<int>& members,
+                                            std::size_t wanted) {
   constexpr std::size_t most_members = 8;
-  if (ring.size() < 3 || ring.size() > most_members) {
-    return {ring};
+  if (members.size() < 3 || members.size() > most_members) {
+    return {};
   }
-  const auto left = direct_links(machine, routes, ring);
-  int fewest = -1;
-  for (const auto& row : left) {
-    int sum = 0;
-    for (const int links : row) {
-      sum += links;
-    }
-    fewest = fewest < 0 ? sum : std::min(fewest, sum);
-  }
-  // A cycle takes two of each member's links.
-  for (auto wanted = static_cast<std::size_t>(fewest / 2); wanted > 1; --wanted) {
+  const auto left = direct_links(machine, routes, members);
+  for (; wanted > 0; --wanted) {
     CycleSearch search{left, wanted};
     if (!search.find()) {
       continue;
     }
-    std::vector<std::vector<int>> channels;
+    std::vector<std::vector<int>> found;
     for (const auto& cycle : search.cycles()) {
-      auto& there = channels.emplace_back();
+      auto& one = found.emplace_back();
       for (const auto position : cycle) {
-        there.push_back(ring[position]);
+        one.push_back(members[position]);
       }
     }
-    for (std::size_t i = 0, count = channels.size(); i < count; ++i) {
-      auto back = channels[i];
-      std::reverse(back.begin() + 1, back.end());
-      channels.push_back(std::move(back));
-    }
-    return channels;
+    return found;
   }
-  return {ring};
+  return {};
+}
+
+/// Half of the physical links of the member that has fewest: a cycle takes two of each.
+std::size_t
+most_cycles(const Machine& machine, const Routes& routes, const std::vector<int>& members) {
+  int fewest = -1;
+  for (const auto& row : direct_links(machine, routes, members)) {
+    const int sum = std::accumulate(row.begin(), row.end(), 0);
+    fewest = fewest < 0 ? sum : std::min(fewest, sum);
+  }
+  return static_cast<std::size_t>(std::max(0, fewest / 2));
+}
+
+/// NIC by which a GPU goes to `elsewhere`; -1 when it needs none.
+int nic_of(const Machine& machine, const Routes& routes, int gpu, int elsewhere) {
+  for (const auto direction : routes.between(gpu, elsewhere).links) {
+    if (machine.vertex(machine.head(direction)).kind == VertexKind::nic) {
+      return machine.head(direction);
+    }
+  }
+  return -1;
+}
+
+/// Positions in `members` after which a ring may leave the node: the GPU there and the next one,
+/// where it comes in, each use a NIC that no other of these rings uses in that direction.
+std::vector<std::size_t> exits(const Machine& machine,
+                               const Routes& routes,
+                               const std::vector<int>& members,
+                               int elsewhere) {
+  std::set<int> out;
+  std::set<int> in;
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const int leaving = nic_of(machine, routes, members[i], elsewhere);
+    const int entering = nic_of(machine, routes, members[(i + 1) % members.size()], elsewhere);
+    if (!out.contains(leaving) && !in.contains(entering)) {
+      out.insert(leaving);
+      in.insert(entering);
+      positions.push_back(i);
+    }
+  }
+  return positions;
+}
+
+/// The members in an order that can be turned: a cycle over direct links where there is one.
+std::vector<int>
+turnable(const Machine& machine, const Routes& routes, const std::vector<int>& members) {
+  const auto cycles = direct_cycles(machine, routes, members, 1);
+  return cycles.empty() ? members : cycles.front();
+}
+
+std::vector<std::vector<int>>
+over_nodes(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
+  auto nodes = by_node(machine, ring);
+  std::vector<std::vector<std::size_t>> exits_of_node;
+  std::size_t count = nodes.front().size();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    nodes[i] = turnable(machine, routes, nodes[i]);
+    exits_of_node.push_back(
+        exits(machine, routes, nodes[i], nodes[(i + 1) % nodes.size()].front()));
+    count = std::min(count, exits_of_node.back().size());
+  }
+  std::vector<std::vector<int>> channels;
+  for (std::size_t c = 0; c < count; ++c) {
+    auto& channel = channels.emplace_back();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      auto part = nodes[i];
+      const auto exit = exits_of_node[i][c];
+      std::rotate(part.begin(),
+                  part.begin() + static_cast<std::ptrdiff_t>(exit + 1) % std::ssize(part),
+                  part.end());
+      if (i % 2 == 1) {
+        // Entered by the GPU whose number the one before was left from: both on one rail.
+        std::reverse(part.begin(), part.end());
+      }
+      channel.insert(channel.end(), part.begin(), part.end());
+    }
+  }
+  return channels;
+}
+
+std::vector<std::vector<int>>
+over_direct_links(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
+  auto channels = direct_cycles(machine, routes, ring, most_cycles(machine, routes, ring));
+  if (channels.empty()) {
+    return {ring};
+  }
+  for (std::size_t i = 0, count = channels.size(); i < count; ++i) {
+    auto back = channels[i];
+    std::reverse(back.begin() + 1, back.end());
+    channels.push_back(std::move(back));
+  }
+  return channels;
 }
 
 } // namespace

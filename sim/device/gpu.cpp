@@ -13,10 +13,11 @@ namespace decodesim {
 
 namespace {
 
-constexpr std::array<std::pair<KernelClass, const char*>, 8> kernel_classes{
+constexpr std::array<std::pair<KernelClass, const char*>, 9> kernel_classes{
     {{KernelClass::gemm, "gemm"},
      {KernelClass::grouped_gemm, "grouped_gemm"},
      {KernelClass::attention_decode, "attention_decode"},
+     {KernelClass::attention_latent, "attention_latent"},
      {KernelClass::attention_prefill, "attention_prefill"},
      {KernelClass::norm, "norm"},
      {KernelClass::elementwise, "elementwise"},
@@ -57,8 +58,9 @@ std::map<DataType, Sourced<FlopPerSecond>> read_peaks(const JsonReader& json) {
     }
     peaks[type] = read_flop_per_second(json.at(name));
   }
-  if (!peaks.contains(DataType::bf16)) {
-    throw json.error("has no \"bf16\"", "it is required: types without a peak are computed in it");
+  if (!peaks.contains(DataType::bf16) && !peaks.contains(DataType::fp16)) {
+    throw json.error("has neither \"bf16\" nor \"fp16\"",
+                     "one is required: types without a peak are computed in it");
   }
   return peaks;
 }

@@ -14,6 +14,7 @@ enum class KernelClass {
   gemm,              ///< matrix product, from GEMV-like (decode) to compute-bound (prefill)
   grouped_gemm,      ///< one matrix product per expert, in one kernel
   attention_decode,  ///< one query token per sequence against its cache
+  attention_latent,  ///< one query token per sequence against its cache of latents (MLA)
   attention_prefill, ///< all prompt tokens against each other, causal
   norm,              ///< norm, with the residual addition fused
   elementwise,       ///< rotary embedding, activation, copies
@@ -38,7 +39,7 @@ struct Gpu {
   Sourced<Bytes> memory_capacity; ///< what the driver reports
   Sourced<Bytes> memory_reserve;  ///< not usable for the model: CUDA context, NCCL, workspaces
   Sourced<BytesPerSecond> memory_bandwidth;
-  std::map<DataType, Sourced<FlopPerSecond>> peak; ///< dense, by compute type; bf16 always there
+  std::map<DataType, Sourced<FlopPerSecond>> peak; ///< dense, by compute type; bf16 or fp16 is there
   Sourced<Seconds> eager_launch; ///< host time per kernel or collective launched one by one
   Sourced<Seconds> graph_launch; ///< host time per launch of one captured step
   std::map<KernelClass, KernelClassCost> kernels; ///< every class present

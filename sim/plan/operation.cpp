@@ -43,8 +43,9 @@ KernelWork work_of(const Attention& attention, StepContext at) {
                      element_bytes(attention.kv_cache);
   const auto ends =
       queries * attention.heads * (key_size + value_size) * element_bytes(attention.activations);
-  return {.kernel_class = attention.query_tokens == 1 ? KernelClass::attention_decode
-                                                      : KernelClass::attention_prefill,
+  return {.kernel_class = attention.query_tokens > 1 ? KernelClass::attention_prefill
+                          : attention.values_in_keys ? KernelClass::attention_latent
+                                                     : KernelClass::attention_decode,
           .compute = attention.activations,
           .flop = Flop{2.0 * attention.heads * (key_size + value_size) * pairs * sequences},
           .bytes = sequences * (cache + ends)};

@@ -138,7 +138,69 @@ TEST(RingChannels, UseUpDirectLinks) {
   EXPECT_SAME(time_of(machine, "ring"), base + 8 * in_node_hop + 1.6 * bytes / 4 / 25e9);
 }
 
+// gpu0, 1, 5 and 4 of a DGX-1 are joined in one circle only, by links of 50, 25, 50 and 25 GB/s:
+// two rings, there and back, of half the array each over every link: 1.5 / 2 S at 25 GB/s.
+TEST(RingChannels, GoBothWaysAroundACircle) {
+  const auto machine = find_machine("dgx1-v100", 1, "test");
+  const Routes routes{machine};
+  const auto channels = find_channels(machine, routes, {0, 1, 5, 4});
+  ASSERT_EQ(channels.size(), 2u);
+  EXPECT_EQ(channels[0], (std::vector<int>{0, 1, 5, 4}));
+  EXPECT_EQ(channels[1], (std::vector<int>{0, 4, 5, 1}));
+}
+
+// Between two DGX-1 every ring stays on NVLink inside the nodes, and each of the four NICs of a
+// node is left and entered by one of them.
+TEST(RingChannels, OfNodesWithDirectLinksStayOnThem) {
+  const auto machine = find_machine("dgx1-v100", 2, "test");
+  const Routes routes{machine};
+  const auto channels = find_channels(machine, routes, find_ring(machine, routes, first_gpus(16)));
+  ASSERT_EQ(channels.size(), 4u);
+  std::map<int, int> out;
+  std::map<int, int> in;
+  for (const auto& ring : channels) {
+    for (std::size_t i = 0; i < ring.size(); ++i) {
+      const int next = ring[(i + 1) % ring.size()];
+      const auto& path = routes.between(ring[i], next);
+      if (ring[i] / 8 == next / 8) {
+        EXPECT_EQ(path.transport, Transport::nvlink) << ring[i] << " to " << next;
+        continue;
+      }
+      for (const auto link : path.links) {
+        out[machine.head(link)] += machine.vertex(machine.head(link)).kind == VertexKind::nic &&
+                                   machine.vertex(machine.head(link)).node == ring[i] / 8;
+        in[machine.tail(link)] += machine.vertex(machine.tail(link)).kind == VertexKind::nic &&
+                                  machine.vertex(machine.tail(link)).node == next / 8;
+      }
+    }
+  }
+  for (const auto* uses : {&out, &in}) {
+    int nics = 0;
+    for (const auto& [vertex, times] : *uses) {
+      EXPECT_LE(times, 1) << machine.vertex(vertex).id;
+      nics += times;
+    }
+    EXPECT_EQ(nics, 8);
+  }
+}
+
 // --------------------------------------------------------------------------------------- others
+
+// Two nodes of two: each GPU has one peer on the switch, 80 GB/s, and two on the network, of which
+// each gets half of what its NIC moves. Every pair moves S, two each way over a NIC at 10 GB/s.
+TEST(OneShotAllReduce, SharesALimitAmongThePeersOfThatTransport) {
+  auto sketch = switched_gpus(2, 1000, 0);
+  for (const std::string number : {"0", "1"}) {
+    sketch.vertices.emplace_back("nic" + number, "nic");
+    sketch.links.push_back({"gpu" + number, "pcie" + number, "pcie", 1000, 0});
+    sketch.vertices.emplace_back("pcie" + number, "pcie_switch");
+    sketch.links.push_back({"nic" + number, "pcie" + number, "pcie", 1000, 0});
+  }
+  sketch.costs = {.base_us = 3, .hop_us = 0.25, .gbytes_per_s = 80};
+  sketch.nodes = 2;
+  sketch.network_gbytes_per_s = 1000;
+  EXPECT_SAME(time_of(sketch.machine(), "one-shot"), base + 0.25 * us + bytes / 40e9);
+}
 
 // Four nodes of one GPU. First tree: 0 over 2 over 1 and 3; the second is its mirror image: 3 over
 // 1 over 2 and 0. Node 2 sends half of the array up in the first tree and down to two, and half of

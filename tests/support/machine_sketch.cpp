@@ -33,6 +33,7 @@ Gpu round_gpu(double byte_efficiency) {
   for (const auto kernel_class : {KernelClass::gemm,
                                   KernelClass::grouped_gemm,
                                   KernelClass::attention_decode,
+                                  KernelClass::attention_latent,
                                   KernelClass::attention_prefill,
                                   KernelClass::norm,
                                   KernelClass::elementwise,

@@ -1,5 +1,6 @@
 #include "sim/data_files.hpp"
 #include "sim/device/gpu.hpp"
+#include "sim/device/kernel_cost.hpp"
 #include "sim/json_reader.hpp"
 #include "sim/quantity_text.hpp"
 #include "sim/sourced_json.hpp"
@@ -153,13 +154,11 @@ TEST_P(GpuPreset, IsCompleteAndSourced) {
   const auto gpu = find_gpu(GetParam(), "--gpu");
   EXPECT_EQ(gpu.name, GetParam());
   EXPECT_FALSE(gpu.summary.empty());
-  EXPECT_EQ(gpu.kernels.size(), 8u);
+  EXPECT_EQ(gpu.kernels.size(), 9u);
   EXPECT_FALSE(gpu.memory_capacity.source.empty());
   EXPECT_EQ(gpu.memory_bandwidth.kind, SourceKind::datasheet);
   for (const auto& [type, peak] : gpu.peak) {
-    // Volta has no bf16.
-    const bool emulated = type == DataType::bf16 && gpu.name.starts_with("v100");
-    EXPECT_EQ(peak.kind, emulated ? SourceKind::assumed : SourceKind::datasheet) << to_string(type);
+    EXPECT_EQ(peak.kind, SourceKind::datasheet) << to_string(type);
   }
   for (const auto& [kernel_class, cost] : gpu.kernels) {
     EXPECT_FALSE(cost.fixed.source.empty()) << to_string(kernel_class);
@@ -268,17 +267,28 @@ TEST(GpuFile, RequiresEveryKernelClass) {
 }
 
 TEST(GpuFile, RefusesAnUnknownKernelClass) {
-  EXPECT_EQ(
-      message_after("\"gemm\"", "\"gem\""),
-      "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
-      "grouped_gemm, attention_decode, attention_prefill, norm, elementwise, embedding, sampling");
+  EXPECT_EQ(message_after("\"gemm\"", "\"gem\""),
+            "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
+            "grouped_gemm, attention_decode, attention_latent, attention_prefill, norm, "
+            "elementwise, embedding, sampling");
 }
 
-TEST(GpuFile, RequiresABf16Peak) {
-  EXPECT_EQ(
-      message_after("\"bf16\"", "\"_bf16\""),
-      "gpu.json: /peak: has no \"bf16\"; it is required: types without a peak are computed in "
-      "it");
+TEST(GpuFile, RequiresAPeakOfSixteenBits) {
+  const InputFile file{
+      changed(changed(preset_text(), "\"bf16\"", "\"_bf16\""), "\"fp16\"", "\"_fp16\""),
+      "gpu.json"};
+  EXPECT_EQ(file.message_of([&] { (void)load_gpu(file.path()); }),
+            "gpu.json: /peak: has neither \"bf16\" nor \"fp16\"; one is required: types without a "
+            "peak are computed in it");
+}
+
+// Volta has no bf16: what is stored so is computed in fp16.
+TEST(GpuPresets, ComputeInFp16WhereThereIsNoBf16) {
+  const auto v100 = find_gpu("v100-sxm2-32g", "");
+  KernelWork work{.kernel_class = KernelClass::gemm, .compute = DataType::fp16, .flop = Flop{1e15}};
+  const auto half = kernel_time(work, v100);
+  work.compute = DataType::bf16;
+  EXPECT_EQ(kernel_time(work, v100), half);
 }
 
 TEST(GpuFile, RefusesAPeakOfATypeThatIsOnlyStored) {

@@ -1,6 +1,8 @@
 #include "sim/network/collective_algorithm.hpp"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 namespace decodesim {
@@ -15,6 +17,7 @@ Transfer direct(const CollectiveTask& task, const GroupNetwork& group, Bytes byt
   Flow all{.bytes = static_cast<double>(rounds) * bytes, .cap = {}, .links = {}, .hops = {}};
   Seconds base;
   Seconds slowest_hop;
+  std::map<std::tuple<int, Transport, bool>, int> peers; // member, over what, whether it sends
   for (int from = 0; from < (from_root ? 1 : members); ++from) {
     for (int to = 0; to < members; ++to) {
       if (to == from) {
@@ -26,9 +29,13 @@ Transfer direct(const CollectiveTask& task, const GroupNetwork& group, Bytes byt
       all.hops.emplace_back(from, to);
       base = std::max(base, cost.base);
       slowest_hop = std::max(slowest_hop, cost.hop + path.latency);
-      const auto share = cost.bandwidth / (members - 1.0);
-      all.cap = all.cap ? std::min(*all.cap, share) : share;
+      ++peers[{from, path.transport, true}];
+      ++peers[{to, path.transport, false}];
     }
+  }
+  for (const auto& [end, count] : peers) {
+    const auto share = group.cost(std::get<Transport>(end)).bandwidth / count;
+    all.cap = all.cap ? std::min(*all.cap, share) : share;
   }
   Transfer transfer;
   if (task.fidelity == Fidelity::flow) {

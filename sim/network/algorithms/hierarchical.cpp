@@ -1,6 +1,7 @@
 #include "sim/error.hpp"
 #include "sim/network/ring_pieces.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace decodesim {
@@ -50,7 +51,14 @@ Transfer hierarchical(const CollectiveTask& task, const GroupNetwork& group) {
   }
   Transfer transfer;
   std::vector<std::vector<RingEdge>> inside;
-  for (const auto& members : nodes) {
+  std::vector<std::size_t> place(static_cast<std::size_t>(group.members())); // in the first channel
+  for (std::size_t i = 0; i < place.size(); ++i) {
+    place[static_cast<std::size_t>(group.channels().front()[i].from)] = i;
+  }
+  for (auto members : nodes) {
+    std::sort(members.begin(), members.end(), [&](int a, int b) {
+      return place[static_cast<std::size_t>(a)] < place[static_cast<std::size_t>(b)];
+    });
     inside.push_back(ring_over(members, group));
   }
   std::vector<std::vector<RingEdge>> across;

@@ -59,11 +59,14 @@ Transfer nvls(const CollectiveTask& task, const GroupNetwork& group) {
     crossing = std::max(crossing, cost.hop + 2.0 * port.latency);
     efficiency = port.efficiency_ratio;
     const auto parts = parts_of(task.kind, n, member == 0);
-    Flow own{.bytes = all.bytes, .cap = {}, .links = {}, .hops = {{member, member}}};
+    Flow own{.bytes = all.bytes, .cap = {}, .links = {}, .hops = {}};
+    // What goes up is read and what comes down is written: a hop stands for one of each.
+    own.hops.assign(static_cast<std::size_t>((parts.up + parts.down + unit) / (2 * unit)),
+                    {member, member});
     own.links.insert(own.links.end(), static_cast<std::size_t>(parts.up / unit), port.up);
     own.links.insert(own.links.end(), static_cast<std::size_t>(parts.down / unit), port.down);
     all.links.insert(all.links.end(), own.links.begin(), own.links.end());
-    all.hops.emplace_back(member, member);
+    all.hops.insert(all.hops.end(), own.hops.begin(), own.hops.end());
     ports.push_back(std::move(own));
   }
   const auto cap = efficiency * cost.bandwidth / (static_cast<double>(most) / unit);
