@@ -31,6 +31,8 @@ constexpr std::array<std::pair<const char*, TopoKind>, 6> entry_names{{{"PIX", T
 std::string plain(std::string line) {
   static const std::regex colour{"\x1b\\[[0-9;?]*[A-Za-z]|\\\\e\\[[0-9;]*m|\\[[0-9;]+m"};
   line = std::regex_replace(line, colour, "");
+  line = std::regex_replace(line, std::regex{"\xEF\xBB\xBF"}, ""); // byte order mark
+  line = std::regex_replace(line, std::regex{"\xC2\xA0"}, " ");    // no-break space, of web pages
   std::replace_if(
       line.begin(), line.end(), [](char c) { return c == '\t' || c == '\r' || c == '|'; }, ' ');
   const auto begin = line.find_first_not_of(" >`");
@@ -56,6 +58,11 @@ std::vector<std::string> header_names(const std::string& line) {
     names.push_back(match->str());
   }
   return names;
+}
+
+bool is_entry(const std::string& word) {
+  static const std::regex entry{"X|NV[0-9]+|PIX|PXB|PHB|NODE|SYS|SOC"};
+  return std::regex_match(word, entry);
 }
 
 /// A line that names devices and has no entry.
@@ -173,6 +180,20 @@ private:
       read_entries(line, row);
       return;
     }
+    refuse_lost_column(line);
+  }
+
+  /// A row of a device that has no column, or the rest of a row: the paste was wrapped or cut, and
+  /// the machine would come out smaller.
+  void refuse_lost_column(const Line& line) const {
+    const auto all = words(line.text);
+    const bool entries = !all.empty() && is_entry(all.back() == "N/A" ? all.front() : all.back());
+    if (all.size() > 1 && (is_entry(all[1]) || (is_entry(all[0]) && entries))) {
+      throw error(line,
+                  "begins with \"" + all.front() + "\", which line " +
+                      std::to_string(header_.number) + " does not name",
+                  "a row for each column is expected, on one line");
+    }
   }
 
   void read_entries(const Line& line, std::size_t row) {
@@ -194,7 +215,13 @@ private:
       }
       join(line, row, column, *entry);
     }
-    if (const auto more = words(rest); !more.empty() && more.front() != "N/A") {
+    const auto more = words(rest);
+    if (!more.empty() && is_entry(more.front())) {
+      throw error(line,
+                  "has more entries than line " + std::to_string(header_.number) + " has columns",
+                  "the paste may have been cut; an entry for each column is expected");
+    }
+    if (!more.empty() && more.front() != "N/A") {
       matrix_.devices[row].cpus = more.front();
     }
   }

@@ -39,7 +39,8 @@ struct Gpu {
   Sourced<Bytes> memory_capacity; ///< what the driver reports
   Sourced<Bytes> memory_reserve;  ///< not usable for the model: CUDA context, NCCL, workspaces
   Sourced<BytesPerSecond> memory_bandwidth;
-  std::map<DataType, Sourced<FlopPerSecond>> peak; ///< dense, by compute type; bf16 or fp16 is there
+  std::map<DataType, Sourced<FlopPerSecond>>
+      peak;                      ///< dense, by compute type; bf16 or fp16 is there
   Sourced<Seconds> eager_launch; ///< host time per kernel or collective launched one by one
   Sourced<Seconds> graph_launch; ///< host time per launch of one captured step
   std::map<KernelClass, KernelClassCost> kernels; ///< every class present

@@ -167,7 +167,8 @@ void add_chain_steps(Transfer& transfer,
 } // namespace
 
 int chunk_count(Bytes bytes) {
-  return std::max(1, static_cast<int>(std::ceil(bytes / chunk_bytes)));
+  const auto chunk = std::clamp(bytes / 8.0, least_chunk_bytes, chunk_bytes);
+  return std::max(1, static_cast<int>(std::ceil(bytes / chunk)));
 }
 
 std::vector<int>

@@ -36,10 +36,11 @@ add_rings(Transfer& transfer, const RingWork& work, Fidelity fidelity, const Gro
 /// A collective in equal parts over all channels of the group.
 [[nodiscard]] Transfer ring_transfer(const CollectiveTask& task, const GroupNetwork& group);
 
-/// Chunk in which `step` passes data along chains and trees.
+/// Chunks in which `step` passes data along chains and trees: an eighth of the data, within these.
 inline constexpr Bytes chunk_bytes{512.0 * 1024.0};
+inline constexpr Bytes least_chunk_bytes{16.0 * 1024.0};
 
-/// Chunks of at most `chunk_bytes` that `bytes` are cut into, at least 1.
+/// Chunks that `bytes` are cut into, at least 1.
 [[nodiscard]] int chunk_count(Bytes bytes);
 
 } // namespace decodesim

@@ -170,6 +170,23 @@ TEST(Import, RefusesABrokenRowByItsLine) {
             "SYS is expected");
 }
 
+// A terminal that wraps long lines, and a header that was cut: both would lose devices.
+TEST(Import, RefusesRowsThatHaveNoColumn) {
+  EXPECT_EQ(
+      message_of("  GPU0 GPU1 CPU Affinity\nGPU0 X SYS 0-3\nGPU1 SYS X 0-3\nGPU2 SYS SYS X 0-3\n"),
+      "topo.txt: line 4: begins with \"GPU2\", which line 1 does not name; a row for each "
+      "column is expected, on one line");
+  EXPECT_EQ(message_of("  GPU0 GPU1\nGPU0 X SYS PIX\nGPU1 SYS X PIX\n"),
+            "topo.txt: line 2: has more entries than line 1 has columns; the paste may have been "
+            "cut; an entry for each column is expected");
+}
+
+TEST(Import, ReadsWhatEditorsAndWebPagesAdd) {
+  const auto matrix = read_topo_matrix(
+      "\xEF\xBB\xBF\xC2\xA0GPU0\xC2\xA0GPU1\nGPU0\xC2\xA0X SYS\nGPU1 SYS X\n", "topo.txt");
+  EXPECT_EQ(matrix.devices.size(), 2u);
+}
+
 TEST(Import, RefusesWhatIsNoMatrix) {
   EXPECT_EQ(message_of("hello\n"),
             "topo.txt: has no line that begins with GPU0 and names the columns; the output of "
