@@ -25,7 +25,7 @@ Seconds Piece::idle_time(const BandwidthOf& bandwidth) const {
 
 namespace {
 
-template <class TimeOf> Seconds longest_path(const std::vector<Piece>& pieces, TimeOf time_of) {
+Seconds longest_path(const std::vector<Piece>& pieces, const BandwidthOf& bandwidth) {
   std::vector<Seconds> end(pieces.size());
   Seconds last;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -33,7 +33,7 @@ template <class TimeOf> Seconds longest_path(const std::vector<Piece>& pieces, T
     for (const int before : pieces[i].after) {
       start = std::max(start, end[static_cast<std::size_t>(before)]);
     }
-    end[i] = start + time_of(pieces[i]);
+    end[i] = start + pieces[i].idle_time(bandwidth);
     last = std::max(last, end[i]);
   }
   return last;
@@ -42,8 +42,7 @@ template <class TimeOf> Seconds longest_path(const std::vector<Piece>& pieces, T
 } // namespace
 
 Seconds Transfer::idle_time(const BandwidthOf& bandwidth) const {
-  const auto path =
-      longest_path(pieces, [&](const Piece& piece) { return piece.idle_time(bandwidth); });
+  const auto path = longest_path(pieces, bandwidth);
   if (pieces.size() == 1) {
     return path;
   }
@@ -69,10 +68,6 @@ Seconds Transfer::idle_time(const BandwidthOf& bandwidth) const {
     busiest = std::max(busiest, bytes / cap.bandwidth);
   }
   return std::max(path, first_byte + busiest);
-}
-
-Seconds Transfer::latency() const {
-  return longest_path(pieces, [](const Piece& piece) { return piece.latency; });
 }
 
 int Transfer::add(Piece piece) {

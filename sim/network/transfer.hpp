@@ -53,9 +53,6 @@ struct Transfer {
   /// for pieces one after another.
   [[nodiscard]] Seconds idle_time(const BandwidthOf& bandwidth) const;
 
-  /// Latencies along the longest path, bytes left out.
-  [[nodiscard]] Seconds latency() const;
-
   /// Appends a piece. @return its index
   int add(Piece piece);
 };
