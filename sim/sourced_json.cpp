@@ -56,10 +56,11 @@ constexpr std::array<Unit, 3> flop_units{
 
 constexpr std::array<Unit, 1> ratio_units{{{"ratio", {1, 1}}}};
 
-constexpr std::array<std::pair<const char*, SourceKind>, 4> source_kinds{
+constexpr std::array<std::pair<const char*, SourceKind>, 5> source_kinds{
     {{"datasheet", SourceKind::datasheet},
      {"measured", SourceKind::measured},
      {"published", SourceKind::published},
+     {"fitted", SourceKind::fitted},
      {"assumed", SourceKind::assumed}}};
 
 /// Value of the entry called like the string at `json`.

@@ -9,7 +9,7 @@
 /// `{"value": 4.8, "unit": "TB/s", "kind": "datasheet", "source": "..."}`.
 ///
 /// All four fields are required, the source is not empty, and other keys are refused. `kind` is
-/// datasheet, measured, published or assumed; for `assumed` the source is the reason.
+/// datasheet, measured, published, fitted or assumed; for `assumed` the source is the reason.
 ///
 /// Units: s, ms, us, ns; B, kB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (powers of 1024);
 /// each of those with "/s", and Mbit/s, Gbit/s; GFLOP/s, TFLOP/s, PFLOP/s; ratio.
@@ -32,7 +32,7 @@ namespace decodesim {
 /// From 0.0001 to 1 (unit "ratio").
 [[nodiscard]] Sourced<double> read_ratio(const JsonReader& json);
 
-/// "datasheet", "measured", "published" or "assumed".
+/// "datasheet", "measured", "published", "fitted" or "assumed".
 [[nodiscard]] std::string to_string(SourceKind kind);
 
 } // namespace decodesim

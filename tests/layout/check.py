@@ -13,6 +13,7 @@ from pathlib import Path
 # Topmost first: a room may include what is below it, never what is above.
 ROOMS = [
     "sim/cli",
+    "validation",
     "traces",
     "sim/result",
     "sim/scenario",
@@ -22,17 +23,18 @@ ROOMS = [
     "sim/routing",
     "topologies",
     "sim/network",
+    "sim/host",
     "sim/device",
     "sim/model",
     "sim",
 ]
 
 # Libraries that one room keeps to itself.
-KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli"}
+KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli", "nlopt": "validation"}
 
 GENERATED = {"decodesim_revision.hpp"}
 
-SOURCE_FOLDERS = ["sim", "strategies", "topologies", "traces", "tests", "benchmarks"]
+SOURCE_FOLDERS = ["sim", "strategies", "topologies", "traces", "validation", "tests", "benchmarks"]
 
 
 def files(root, *endings, folders=SOURCE_FOLDERS):
@@ -88,7 +90,7 @@ def sources(root):
 def hardware_numbers(root):
     counts = {"format_version", "physical_links", "switch_ports"}
     needed = ("value", "unit", "kind", "source")
-    kinds = {"datasheet", "measured", "published", "assumed"}
+    kinds = {"datasheet", "measured", "published", "assumed", "fitted"}
 
     def walk(value, pointer):
         if isinstance(value, dict) and "value" in value:
