@@ -22,6 +22,7 @@ ROOMS = [
     "sim/routing",
     "topologies",
     "sim/network",
+    "sim/host",
     "sim/device",
     "sim/model",
     "sim",
@@ -88,7 +89,7 @@ def sources(root):
 def hardware_numbers(root):
     counts = {"format_version", "physical_links", "switch_ports"}
     needed = ("value", "unit", "kind", "source")
-    kinds = {"datasheet", "measured", "published", "assumed"}
+    kinds = {"datasheet", "measured", "published", "assumed", "fitted"}
 
     def walk(value, pointer):
         if isinstance(value, dict) and "value" in value:
@@ -107,9 +108,9 @@ def hardware_numbers(root):
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{pointer} is a bare number"
 
-    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus"]))
+    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus", "sim/host/frameworks"]))
     if not found:
-        yield "no machine, network and GPU files found"
+        yield "no machine, network, GPU and framework files found"
     for path, name in found:
         for problem in walk(json.loads(path.read_text()), ""):
             yield f"{name}: {problem}"
