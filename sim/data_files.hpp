@@ -13,6 +13,9 @@ namespace decodesim {
 
 enum class DataKind { machine, network, import, gpu, framework, model };
 
+/// Folder that holds what comes with the program, under the names of the source tree.
+[[nodiscard]] std::filesystem::path data_root();
+
 /// Path of the preset `name` ("dgx-a100-80g"), or an empty path when there is none.
 [[nodiscard]] std::filesystem::path find_data_file(DataKind kind, const std::string& name);
 

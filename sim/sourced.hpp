@@ -7,7 +7,7 @@
 namespace decodesim {
 
 /// How a hardware number is known.
-enum class SourceKind { datasheet, measured, published, assumed, fitted };
+enum class SourceKind { datasheet, measured, published, fitted, assumed };
 
 /// A hardware number together with where it comes from. In files it is the object
 /// `{"value": 4.8, "unit": "TB/s", "kind": "datasheet", "source": "..."}`.

@@ -62,8 +62,8 @@ constexpr std::array<std::pair<const char*, SourceKind>, 5> source_kinds{
     {{"datasheet", SourceKind::datasheet},
      {"measured", SourceKind::measured},
      {"published", SourceKind::published},
-     {"assumed", SourceKind::assumed},
-     {"fitted", SourceKind::fitted}}};
+     {"fitted", SourceKind::fitted},
+     {"assumed", SourceKind::assumed}}};
 
 /// Value of the entry called like the string at `json`.
 template <class T>

@@ -36,7 +36,7 @@ namespace decodesim {
 /// From 0 to a million (unit "count").
 [[nodiscard]] Sourced<double> read_count(const JsonReader& json);
 
-/// "datasheet", "measured", "published", "assumed" or "fitted".
+/// "datasheet", "measured", "published", "fitted" or "assumed".
 [[nodiscard]] std::string to_string(SourceKind kind);
 
 } // namespace decodesim

@@ -504,6 +504,9 @@ TEST(Describe, KnowsEveryNameThatIsListed) {
     int names = 0;
     for (std::string line; std::getline(list, line); ++names) {
       const auto name = line.substr(0, line.find(' '));
+      if (kind == "frameworks" && name == "none") {
+        continue; // stands for the lack of one
+      }
       const auto ended = decodesim_with("describe " + name);
       EXPECT_EQ(ended.code, 0) << name;
       EXPECT_NE(ended.out.find(name), std::string::npos) << name;

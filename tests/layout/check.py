@@ -13,6 +13,7 @@ from pathlib import Path
 # Topmost first: a room may include what is below it, never what is above.
 ROOMS = [
     "sim/cli",
+    "validation",
     "traces",
     "sim/result",
     "sim/scenario",
@@ -29,11 +30,11 @@ ROOMS = [
 ]
 
 # Libraries that one room keeps to itself.
-KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli"}
+KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli", "nlopt": "validation"}
 
 GENERATED = {"decodesim_revision.hpp"}
 
-SOURCE_FOLDERS = ["sim", "strategies", "topologies", "traces", "tests", "benchmarks"]
+SOURCE_FOLDERS = ["sim", "strategies", "topologies", "traces", "validation", "tests", "benchmarks"]
 
 
 def files(root, *endings, folders=SOURCE_FOLDERS):
