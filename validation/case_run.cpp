@@ -116,9 +116,9 @@ std::string joined(const std::vector<std::string>& notes) {
 
 } // namespace
 
-CaseOutcome simulate_case(const Case& one) {
+CaseOutcome simulate_case(const Case& one, const Framework& framework) {
   try {
-    const auto found = scenario_of(one);
+    const auto found = scenario_of(one, framework);
     CaseTimes times{found};
     const double value = in_metric(one, times);
     return {.status = CaseStatus::ok, .reason = joined(found.notes), .simulated = value};
@@ -131,6 +131,15 @@ CaseOutcome simulate_case(const Case& one) {
   } catch (const SimulationError& problem) {
     return {.status = CaseStatus::not_supported, .reason = problem.what(), .simulated = {}};
   }
+}
+
+CaseOutcome simulate_case(const Case& one) {
+  const auto match = framework_for_alias(one.framework);
+  auto outcome = simulate_case(one, match.framework);
+  if (outcome.status == CaseStatus::ok && match.is_guess) {
+    outcome.reason += (outcome.reason.empty() ? "" : "; ") + match.note;
+  }
+  return outcome;
 }
 
 } // namespace decodesim

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/host/framework.hpp"
 #include "validation/case_scenario.hpp"
 
 #include <optional>
@@ -26,6 +27,9 @@ struct CaseOutcome {
 /// - output_throughput: batch x output tokens / e2e;
 /// - ms_per_generated_token: e2e / (batch x output tokens);
 /// - benchmark_duration: requests x (prefill of one + output tokens x step / batch).
+[[nodiscard]] CaseOutcome simulate_case(const Case& one, const Framework& framework);
+
+/// The same with the framework that the case names, or the nearest.
 [[nodiscard]] CaseOutcome simulate_case(const Case& one);
 
 } // namespace decodesim

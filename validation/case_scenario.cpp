@@ -238,7 +238,7 @@ std::string group_of(const Case& one) {
          (one.clean ? "" : " (not clean)");
 }
 
-CaseScenario scenario_of(const Case& one) {
+CaseScenario scenario_of(const Case& one, const Framework& framework) {
   CaseScenario found;
   if (matches(one.gpu, "^CPU|raspberry|^RPi")) {
     throw CaseProblem{CaseStatus::not_supported, "a cluster of CPUs"};
@@ -246,6 +246,7 @@ CaseScenario scenario_of(const Case& one) {
   found.model = model_of(one);
   choose_machine(one, found);
   auto& scenario = found.scenario;
+  use_framework(scenario, framework, one.where);
   scenario.model = found.model.name;
   scenario.workload.batch_size = batch_of(one, found);
   scenario.workload.input_tokens = tokens_of(one.prompt_tokens, "prompt length", 1, 16, found);

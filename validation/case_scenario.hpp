@@ -34,7 +34,7 @@ struct CaseScenario {
 };
 
 /// @throws CaseProblem saying what is not known or not modelled
-[[nodiscard]] CaseScenario scenario_of(const Case& one);
+[[nodiscard]] CaseScenario scenario_of(const Case& one, const Framework& framework);
 
 /// "vLLM 0.7.3, TP": cases that are summarised together. Framework, kind of layout, and whether the
 /// row is clean.
