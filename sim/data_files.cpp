@@ -37,6 +37,8 @@ fs::path folder(DataKind kind) {
     return data_root() / "topologies" / "imports";
   case DataKind::gpu:
     return data_root() / "sim" / "device" / "gpus";
+  case DataKind::kernels:
+    return data_root() / "sim" / "device" / "kernels";
   case DataKind::model:
     return data_root() / "sim" / "model" / "presets";
   }

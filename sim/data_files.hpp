@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
-/// The data that comes with the program: machines, networks, what imports assume, GPUs, model
-/// presets.
+/// The data that comes with the program: machines, networks, what imports assume, GPUs, their
+/// kernels, model presets.
 ///
 /// They are looked up below one root: `$DECODESIM_DATA` if set, else `share/decodesim` beside the
 /// installed library, else the source tree the library was built from.
 namespace decodesim {
 
-enum class DataKind { machine, network, import, gpu, model };
+enum class DataKind { machine, network, import, gpu, kernels, model };
 
 /// Path of the preset `name` ("dgx-a100-80g"), or an empty path when there is none.
 [[nodiscard]] std::filesystem::path find_data_file(DataKind kind, const std::string& name);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 #include <utility>
 #include <vector>
@@ -56,10 +57,13 @@ constexpr std::array<Unit, 3> flop_units{
 
 constexpr std::array<Unit, 1> ratio_units{{{"ratio", {1, 1}}}};
 
-constexpr std::array<std::pair<const char*, SourceKind>, 4> source_kinds{
+constexpr std::array<Unit, 1> count_units{{{"count", {1, 1}}}};
+
+constexpr std::array<std::pair<const char*, SourceKind>, 5> source_kinds{
     {{"datasheet", SourceKind::datasheet},
      {"measured", SourceKind::measured},
      {"published", SourceKind::published},
+     {"fitted", SourceKind::fitted},
      {"assumed", SourceKind::assumed}}};
 
 /// Value of the entry called like the string at `json`.
@@ -115,6 +119,14 @@ Sourced<BytesPerSecond> read_bytes_per_second(const JsonReader& json) {
 
 Sourced<FlopPerSecond> read_flop_per_second(const JsonReader& json) {
   return read(json, flop_units, FlopPerSecond{1e6}, FlopPerSecond{1e19});
+}
+
+Sourced<int> read_count(const JsonReader& json) {
+  const auto number = read(json, count_units, 1.0, 1e6);
+  if (number.value != std::floor(number.value)) {
+    throw json.at("value").error("is " + to_text(number.value), "a whole number is expected");
+  }
+  return {static_cast<int>(number.value), number.kind, number.source};
 }
 
 Sourced<double> read_ratio(const JsonReader& json) { return read(json, ratio_units, 1e-4, 1.0); }

@@ -88,7 +88,7 @@ def sources(root):
 def hardware_numbers(root):
     counts = {"format_version", "physical_links", "switch_ports"}
     needed = ("value", "unit", "kind", "source")
-    kinds = {"datasheet", "measured", "published", "assumed"}
+    kinds = {"datasheet", "measured", "published", "assumed", "fitted"}
 
     def walk(value, pointer):
         if isinstance(value, dict) and "value" in value:
@@ -107,7 +107,7 @@ def hardware_numbers(root):
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{pointer} is a bare number"
 
-    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus"]))
+    found = list(files(root, ".json", folders=["topologies", "sim/device"]))
     if not found:
         yield "no machine, network and GPU files found"
     for path, name in found:
