@@ -10,23 +10,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path data_root() {
-  if (const char* named = std::getenv("DECODESIM_DATA"); named != nullptr && *named != '\0') {
-    return named;
-  }
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&data_root), &info) != 0 && info.dli_fname != nullptr) {
-    const auto library_folder = fs::weakly_canonical(info.dli_fname).parent_path();
-    // lib/ or lib/<multiarch>/
-    for (const auto* up : {"..", "../.."}) {
-      if (auto root = library_folder / up / "share" / "decodesim"; fs::is_directory(root)) {
-        return root.lexically_normal();
-      }
-    }
-  }
-  return DECODESIM_SOURCE_DIR;
-}
-
 fs::path folder(DataKind kind) {
   switch (kind) {
   case DataKind::machine:
@@ -39,6 +22,8 @@ fs::path folder(DataKind kind) {
     return data_root() / "sim" / "device" / "gpus";
   case DataKind::kernels:
     return data_root() / "sim" / "device" / "kernels";
+  case DataKind::framework:
+    return data_root() / "sim" / "host" / "frameworks";
   case DataKind::model:
     return data_root() / "sim" / "model" / "presets";
   }
@@ -46,6 +31,24 @@ fs::path folder(DataKind kind) {
 }
 
 } // namespace
+
+fs::path data_root() {
+  if (const char* named = std::getenv("DECODESIM_DATA"); named != nullptr && *named != '\0') {
+    return named;
+  }
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&find_data_file), &info) != 0 &&
+      info.dli_fname != nullptr) {
+    const auto library_folder = fs::weakly_canonical(info.dli_fname).parent_path();
+    // lib/ or lib/<multiarch>/
+    for (const auto* up : {"..", "../.."}) {
+      if (auto root = library_folder / up / "share" / "decodesim"; fs::is_directory(root)) {
+        return root.lexically_normal();
+      }
+    }
+  }
+  return DECODESIM_SOURCE_DIR;
+}
 
 fs::path find_data_file(DataKind kind, const std::string& name) {
   if (name.empty() || name.find('/') != std::string::npos) {

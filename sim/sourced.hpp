@@ -20,7 +20,7 @@ enum class SourceKind {
 template <class T> struct Sourced {
   T value{};
   SourceKind kind = SourceKind::assumed;
-  std::string source; ///< document, or for `assumed` the reason
+  std::string source; ///< document; for `assumed` the reason, for `fitted` the data
 };
 
 } // namespace decodesim

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <span>
 #include <utility>
 #include <vector>
@@ -121,15 +120,9 @@ Sourced<FlopPerSecond> read_flop_per_second(const JsonReader& json) {
   return read(json, flop_units, FlopPerSecond{1e6}, FlopPerSecond{1e19});
 }
 
-Sourced<int> read_count(const JsonReader& json) {
-  const auto number = read(json, count_units, 1.0, 1e6);
-  if (number.value != std::floor(number.value)) {
-    throw json.at("value").error("is " + to_text(number.value), "a whole number is expected");
-  }
-  return {static_cast<int>(number.value), number.kind, number.source};
-}
-
 Sourced<double> read_ratio(const JsonReader& json) { return read(json, ratio_units, 1e-4, 1.0); }
+
+Sourced<double> read_count(const JsonReader& json) { return read(json, count_units, 0.0, 1e6); }
 
 std::string to_string(SourceKind kind) {
   for (const auto& [name, value] : source_kinds) {

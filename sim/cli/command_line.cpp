@@ -133,6 +133,8 @@ int command_line(int argc, char** argv) {
                                         add_compare_command(program),
                                         add_plan_command(program),
                                         add_topology_command(program),
+                                        add_validate_command(program),
+                                        add_calibrate_command(program),
                                         add_list_command(program),
                                         add_describe_command(program)};
     try {

@@ -30,5 +30,7 @@ struct Command {
 [[nodiscard]] Command add_list_command(CLI::App& program);
 [[nodiscard]] Command add_describe_command(CLI::App& program);
 [[nodiscard]] Command add_topology_command(CLI::App& program);
+[[nodiscard]] Command add_validate_command(CLI::App& program);
+[[nodiscard]] Command add_calibrate_command(CLI::App& program);
 
 } // namespace decodesim

@@ -58,6 +58,14 @@ ComputeCapability capability_by_peaks(const std::map<DataType, Sourced<FlopPerSe
   return peaks.contains(DataType::bf16) ? ComputeCapability{8, 0} : ComputeCapability{7, 0};
 }
 
+Sourced<int> read_sm_count(const JsonReader& json) {
+  const auto count = read_count(json);
+  if (count.value < 1.0 || count.value != std::floor(count.value)) {
+    throw json.error("is no number of processors", "a whole number from 1 on is expected");
+  }
+  return {static_cast<int>(count.value), count.kind, count.source};
+}
+
 template <class T> Sourced<T> not_told(T value) {
   return {value, SourceKind::assumed, "the file does not tell; that of an A100"};
 }
@@ -68,7 +76,7 @@ void read_device(const JsonReader& json, Gpu& gpu) {
   gpu.compute_capability =
       capability ? read_compute_capability(*capability) : capability_by_peaks(gpu.peak);
   const auto sm_count = json.find("sm_count");
-  gpu.sm_count = sm_count ? read_count(*sm_count) : not_told(108);
+  gpu.sm_count = sm_count ? read_sm_count(*sm_count) : not_told(108);
   const auto l2_cache = json.find("l2_cache");
   gpu.l2_cache = l2_cache ? read_bytes(*l2_cache) : not_told(Bytes{40.0 * 1024 * 1024});
 }

@@ -2,20 +2,17 @@
 
 #include "sim/device/kernel_cost.hpp"
 #include "sim/engine/timeline.hpp"
+#include "sim/host/framework.hpp"
 #include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/plan.hpp"
 #include "topologies/machine.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace decodesim {
-
-enum class LaunchMode {
-  graph, ///< one launch per step (CUDA graph); prefill is launched eagerly
-  eager  ///< one host launch per operation; a step is host-bound when kernels are shorter than that
-};
 
 enum class RingOrder {
   searched, ///< the best order found on the machine's graph
@@ -30,7 +27,10 @@ enum class Folding {
 struct SimulationOptions {
   std::string collectives = "ring"; ///< a registered collective algorithm
   Fidelity fidelity = Fidelity::flow;
-  LaunchMode launch = LaunchMode::graph;
+  /// Host costs beside the GPU's own launches, and delays of ranks at collectives.
+  Framework framework = {};
+  LaunchMode launch = LaunchMode::graph; ///< the framework's own is only its default
+  std::uint64_t seed = 0;                ///< of the delays
   KernelLibrary kernels; ///< how the engine's kernels differ from those of the GPU file
   RingOrder ring_order = RingOrder::searched;
   Folding fold = Folding::automatic;

@@ -13,6 +13,7 @@ from pathlib import Path
 # Topmost first: a room may include what is below it, never what is above.
 ROOMS = [
     "sim/cli",
+    "validation",
     "traces",
     "sim/result",
     "sim/scenario",
@@ -22,17 +23,18 @@ ROOMS = [
     "sim/routing",
     "topologies",
     "sim/network",
+    "sim/host",
     "sim/device",
     "sim/model",
     "sim",
 ]
 
 # Libraries that one room keeps to itself.
-KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli"}
+KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli", "nlopt": "validation"}
 
 GENERATED = {"decodesim_revision.hpp"}
 
-SOURCE_FOLDERS = ["sim", "strategies", "topologies", "traces", "tests", "benchmarks"]
+SOURCE_FOLDERS = ["sim", "strategies", "topologies", "traces", "validation", "tests", "benchmarks"]
 
 
 def files(root, *endings, folders=SOURCE_FOLDERS):
@@ -107,9 +109,9 @@ def hardware_numbers(root):
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{pointer} is a bare number"
 
-    found = list(files(root, ".json", folders=["topologies", "sim/device"]))
+    found = list(files(root, ".json", folders=["topologies", "sim/device", "sim/host/frameworks"]))
     if not found:
-        yield "no machine, network and GPU files found"
+        yield "no machine, network, GPU and framework files found"
     for path, name in found:
         for problem in walk(json.loads(path.read_text()), ""):
             yield f"{name}: {problem}"

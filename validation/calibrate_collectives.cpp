@@ -1,0 +1,7 @@
+#include "validation/calibrate_collectives.hpp"
+
+namespace decodesim {
+
+std::vector<ParameterFile> calibrate_collectives() { return {}; }
+
+} // namespace decodesim

@@ -1,0 +1,7 @@
+#include "validation/calibrate_frameworks.hpp"
+
+namespace decodesim {
+
+std::vector<ParameterFile> calibrate_frameworks() { return {}; }
+
+} // namespace decodesim
