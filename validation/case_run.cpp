@@ -21,6 +21,27 @@ std::optional<double> per_second(const std::string& unit) {
   return std::nullopt;
 }
 
+/// Most sequences of the scenario's layout that fit, at most its own; nothing when none does.
+std::optional<int> largest_batch(const CaseScenario& found) {
+  const auto fits = [&](int batch) {
+    auto scenario = found.scenario;
+    scenario.workload.batch_size = batch;
+    const auto result =
+        run_layout(found.model, found.machine, scenario, scenario.layouts.front(), {});
+    return result.status != Status::does_not_fit;
+  };
+  int most = found.scenario.workload.batch_size;
+  if (fits(most)) {
+    return most;
+  }
+  int least = 0;
+  while (most - least > 1) {
+    const int middle = (least + most) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least > 0 ? std::optional{least} : std::nullopt;
+}
+
 /// Decode steps and prefills of one scenario.
 class CaseTimes {
 public:
@@ -106,6 +127,15 @@ double in_metric(const Case& one, CaseTimes& times) {
                     "metric " + metric + " in " + one.unit + " is not simulated"};
 }
 
+void limit_batch(CaseScenario& found) {
+  auto& batch = found.scenario.workload.batch_size;
+  const auto most = largest_batch(found);
+  if (most && *most < batch) {
+    found.notes.push_back(std::to_string(*most) + " sequences fit at once");
+    batch = *most;
+  }
+}
+
 std::string joined(const std::vector<std::string>& notes) {
   std::string text;
   for (const auto& note : notes) {
@@ -118,7 +148,10 @@ std::string joined(const std::vector<std::string>& notes) {
 
 CaseOutcome simulate_case(const Case& one, const Framework& framework) {
   try {
-    const auto found = scenario_of(one, framework);
+    auto found = scenario_of(one, framework);
+    if (found.batch_is_limited) {
+      limit_batch(found);
+    }
     CaseTimes times{found};
     const double value = in_metric(one, times);
     return {.status = CaseStatus::ok, .reason = joined(found.notes), .simulated = value};
