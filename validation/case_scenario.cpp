@@ -245,6 +245,9 @@ std::string group_of(const Case& one) {
 
 CaseScenario scenario_of(const Case& one, const Framework& framework) {
   CaseScenario found;
+  if (!one.problem.empty()) {
+    throw CaseProblem{CaseStatus::invalid, one.problem};
+  }
   if (matches(one.gpu, "^CPU|raspberry|^RPi")) {
     throw CaseProblem{CaseStatus::not_supported, "a cluster of CPUs"};
   }
