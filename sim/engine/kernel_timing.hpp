@@ -20,11 +20,14 @@ class KernelTimings {
 public:
   /// Both must outlive this.
   /// @param program  index in the plan
-  KernelTimings(const Plan& plan, std::size_t program, const Gpu& gpu);
+  /// @param gap      idle time before each kernel
+  KernelTimings(const Plan& plan, std::size_t program, const Gpu& gpu, Seconds gap = {});
 
   [[nodiscard]] KernelTiming at(int rank, Part part, int index, int step) const;
 
 private:
+  [[nodiscard]] KernelTiming timing_of(const Kernel& kernel, StepContext at) const;
+
   struct Entry {
     KernelTiming timing;
     const Kernel* grows = nullptr; ///< null when the step does not matter
@@ -34,6 +37,7 @@ private:
 
   const Plan& plan_;
   const Gpu& gpu_;
+  Seconds gap_;
   mutable std::array<std::vector<Entry>, 3> entries_;
 };
 
