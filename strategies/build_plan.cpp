@@ -343,9 +343,9 @@ private:
 
   /// Elements that a token adds to the cache of one layer of a rank.
   std::int64_t cached_columns() const {
-    return model_.latent ? model_.latent->cache_size()
-                         : std::int64_t{2} * std::max(1, model_.kv_heads / layout_.tp) *
-                               model_.head_size;
+    return model_.latent
+               ? model_.latent->cache_size()
+               : std::int64_t{2} * std::max(1, model_.kv_heads / layout_.tp) * model_.head_size;
   }
 };
 

@@ -25,8 +25,7 @@ void TensorParallel::sum_hidden(ProgramBuilder& builder,
 }
 
 bool TensorParallel::has_whole_vocabulary(const ProgramBuilder& builder) {
-  return builder.layout().tp == 1 ||
-         (builder.traits.whole_vocabulary && builder.row_shards == 1);
+  return builder.layout().tp == 1 || (builder.traits.whole_vocabulary && builder.row_shards == 1);
 }
 
 Shard TensorParallel::shard_of(const ProgramBuilder& builder) {
@@ -53,8 +52,7 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
   if (pass.sequences == 0) {
     return;
   }
-  embedding_kernels(
-      builder, pass, shard_of(builder), weight_buffer(builder));
+  embedding_kernels(builder, pass, shard_of(builder), weight_buffer(builder));
   if (!has_whole_vocabulary(builder)) {
     sum_hidden(builder, pass, "embedding", -1);
   }

@@ -14,8 +14,7 @@ bool embeds_tokens(const Operation& op) {
 
 bool goes_to_the_next_stage(const Operation& op) {
   const auto* messages = as_point_to_point(op);
-  return messages != nullptr &&
-         messages->messages.front().direction == Message::Direction::send &&
+  return messages != nullptr && messages->messages.front().direction == Message::Direction::send &&
          messages->messages.front().channel == "hidden";
 }
 
@@ -30,11 +29,10 @@ HostSchedule::HostSchedule(const Program& program, const HostCosts& costs) {
         embedded.insert(op.micro_batch);
       }
     }
-    const double per_pass =
-        costs.per_step.value() +
-        (embedded.empty() ? 0.0
-                          : costs.per_sequence.value() * program.sequences /
-                                static_cast<double>(embedded.size()));
+    const double per_pass = costs.per_step.value() +
+                            (embedded.empty() ? 0.0
+                                              : costs.per_sequence.value() * program.sequences /
+                                                    static_cast<double>(embedded.size()));
     auto& entries = entries_[static_cast<std::size_t>(part)];
     double now = 0;
     int layer = -1;

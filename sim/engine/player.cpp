@@ -346,8 +346,7 @@ double Player::host_ready(Stream& stream, const IndexedOperation& entry) {
 double Player::open_pass(Stream& stream, const IndexedOperation& entry, double busy) {
   await_host_step(stream);
   const double ready = std::max(host_ready(stream, entry), host_began(stream));
-  const double launch =
-      is_eager(stream) ? costs_.eager_launch.value() : ready - host_began(stream);
+  const double launch = is_eager(stream) ? costs_.eager_launch.value() : ready - host_began(stream);
   const double free = ready - launch;
   const double turns_to_it = std::max(free, stream.now);
   host_began(stream) += turns_to_it - free + busy;

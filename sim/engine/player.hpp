@@ -189,7 +189,7 @@ private:
   HostCosts costs_;
   LaunchJitter jitter_;
   std::vector<KernelTimings> timings_;
-  std::vector<HostSchedule> hosts_; ///< by program
+  std::vector<HostSchedule> hosts_;          ///< by program
   std::vector<std::unique_ptr<Rank>> ranks_; ///< that are played
   Communication communication_;
   std::unique_ptr<PreparedTransfers> transfers_;

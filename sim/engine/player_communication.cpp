@@ -7,10 +7,7 @@ namespace sg4 = simgrid::s4u;
 namespace decodesim {
 
 template <class TransferOf>
-void Player::meet(Stream& stream,
-                  std::size_t communicator,
-                  double delay,
-                  TransferOf transfer_of) {
+void Player::meet(Stream& stream, std::size_t communicator, double delay, TransferOf transfer_of) {
   auto& arrivals = communicators_[communicator];
   const Arrival mine{.stream = &stream,
                      .at = stream.now,
@@ -35,11 +32,10 @@ void Player::meet(Stream& stream,
 
 /// Ranks that are played as one are in equal states but for their delays, and all wait for the
 /// longest.
-double Player::delay_of(const Stream& stream,
-                        const IndexedOperation& entry,
-                        const std::string& axis) {
-  const double mean = stream.part == Part::prologue ? costs_.prefill_jitter.value()
-                                                    : costs_.step_jitter.value();
+double
+Player::delay_of(const Stream& stream, const IndexedOperation& entry, const std::string& axis) {
+  const double mean =
+      stream.part == Part::prologue ? costs_.prefill_jitter.value() : costs_.step_jitter.value();
   if (mean <= 0) {
     return 0.0;
   }
@@ -48,8 +44,8 @@ double Player::delay_of(const Stream& stream,
   double longest = 0;
   for (const int rank : plan_.group(axis, played)) {
     if (transfers_->fold().rank(rank) == played) {
-      longest = std::max(
-          longest, jitter_.delay({.rank = rank, .step = step, .operation = entry.index}));
+      longest =
+          std::max(longest, jitter_.delay({.rank = rank, .step = step, .operation = entry.index}));
     }
   }
   return mean * longest;

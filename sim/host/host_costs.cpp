@@ -14,8 +14,8 @@ HostCosts host_costs(const Framework& framework, const Gpu& gpu, LaunchMode laun
           .per_stage = given(framework.per_stage),
           .kernel_gap = given(framework.kernel_gap),
           .prefill_jitter = given(framework.jitter_eager),
-          .step_jitter = given(launch == LaunchMode::eager ? framework.jitter_eager
-                                                           : framework.jitter_graph)};
+          .step_jitter =
+              given(launch == LaunchMode::eager ? framework.jitter_eager : framework.jitter_graph)};
 }
 
 } // namespace decodesim

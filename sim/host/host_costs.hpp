@@ -22,7 +22,6 @@ struct HostCosts {
 };
 
 /// @param launch  of decode steps
-[[nodiscard]] HostCosts
-host_costs(const Framework& framework, const Gpu& gpu, LaunchMode launch);
+[[nodiscard]] HostCosts host_costs(const Framework& framework, const Gpu& gpu, LaunchMode launch);
 
 } // namespace decodesim
