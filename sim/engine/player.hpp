@@ -42,6 +42,9 @@ public:
   /// How far the windows of steps that were played are from one another's predictions.
   [[nodiscard]] double worst_prediction() const { return worst_prediction_; }
 
+  /// How far single steps of the windows that were played are from the mean of their window.
+  [[nodiscard]] double spread() const { return spread_; }
+
 private:
   struct Rank;
 
@@ -184,6 +187,7 @@ private:
   SampledSteps steps_;
   int plays_ = 0; ///< of the body
   double worst_prediction_ = 0;
+  double spread_ = 0;
   Platform platform_;
   std::vector<ProgramIndex> indices_;
   HostCosts costs_;

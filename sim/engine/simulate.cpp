@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -16,9 +17,10 @@ namespace {
 constexpr int most_steps_all_played = 64;
 /// Relative error of a step's time at which the windows lie close enough.
 constexpr double prediction_tolerance = 1e-4;
-/// Steps of a window where ranks are delayed by chance: the sum of a few hundred delays in each of
-/// five windows of 16 steps is within 0.1 % of its mean.
+/// Steps of a window where ranks are delayed by chance, at first.
 constexpr int jitter_steps = 16;
+/// Standard error of the mean step at which these are enough.
+constexpr double jitter_tolerance = 1e-3;
 
 /// Operations that are the same on all ranks of a role and, but for the context of decode
 /// attention, in all steps. New kinds are not until they are listed here.
@@ -57,8 +59,8 @@ SimulationOptions without_jitter(SimulationOptions options) {
 }
 
 /// Plays all steps, or windows of them: twice as many until each predicts its neighbours. Where
-/// ranks are delayed by chance, the windows that suffice without are played with it, longer, so
-/// that the mean of each is near that of all steps.
+/// ranks are delayed by chance, the windows that suffice without are played with it, so long that
+/// the mean step is near that of all steps.
 SimulationResult play(const Plan& plan,
                       const Machine& machine,
                       const std::vector<int>& gpu_of_rank,
@@ -72,26 +74,32 @@ SimulationResult play(const Plan& plan,
   }
   const int settling = is_pipeline(plan) ? 4 : 2;
   const bool jitters = host_costs(options.framework, machine.gpu, options.launch).jitters();
-  const auto to_find_windows = jitters ? without_jitter(options) : options;
-  const auto play_windows = [&](int windows, bool with_jitter) {
-    auto sampled =
-        samples ? SampledSteps{steps, windows, settling, with_jitter ? jitter_steps : settling}
-                : SampledSteps{steps};
-    const bool all = sampled.all();
-    Player player{
-        plan, machine, gpu_of_rank, with_jitter ? options : to_find_windows, std::move(sampled)};
-    auto result = player.play();
-    const bool close = all || player.worst_prediction() <= prediction_tolerance;
-    return std::pair{std::move(result), close};
-  };
-  if (jitters && !samples) {
-    return play_windows(0, true).first;
+  if (!samples) {
+    return Player{plan, machine, gpu_of_rank, options, SampledSteps{steps}}.play();
   }
-  for (int windows = 5;; windows = 2 * windows - 1) {
-    auto [result, close] = play_windows(windows, false);
-    if (close) {
-      return jitters ? play_windows(windows, true).first : std::move(result);
+  int windows = 5;
+  const auto steady = without_jitter(options);
+  for (bool close = false; !close;) {
+    SampledSteps sampled{steps, windows, settling, settling};
+    const bool all = sampled.all();
+    Player player{plan, machine, gpu_of_rank, steady, std::move(sampled)};
+    auto result = player.play();
+    close = all || player.worst_prediction() <= prediction_tolerance;
+    if (close && !jitters) {
+      return result;
     }
+    windows = close ? windows : 2 * windows - 1;
+  }
+  for (int measured = jitter_steps;;) {
+    SampledSteps sampled{steps, windows, settling, measured};
+    const bool all = sampled.all();
+    Player player{plan, machine, gpu_of_rank, options, std::move(sampled)};
+    auto result = player.play();
+    const double needed = std::pow(player.spread() / jitter_tolerance, 2) / windows;
+    if (all || needed <= 1.5 * measured) {
+      return result;
+    }
+    measured = static_cast<int>(std::min(std::ceil(needed), static_cast<double>(steps)));
   }
 }
 
