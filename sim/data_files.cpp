@@ -20,6 +20,8 @@ fs::path folder(DataKind kind) {
     return data_root() / "topologies" / "imports";
   case DataKind::gpu:
     return data_root() / "sim" / "device" / "gpus";
+  case DataKind::kernels:
+    return data_root() / "sim" / "device" / "kernels";
   case DataKind::framework:
     return data_root() / "sim" / "host" / "frameworks";
   case DataKind::model:

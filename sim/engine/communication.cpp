@@ -170,9 +170,10 @@ CriticalPath critical_path(const Plan& plan,
   };
   return critical_path(
       plan,
-      {.kernel = [&](int,
-                     const Kernel& kernel,
-                     StepContext at) { return kernel_time(kernel_work(kernel, at), machine.gpu); },
+      {.kernel =
+           [&](int, const Kernel& kernel, StepContext at) {
+             return kernel_time(kernel_work(kernel, at), machine.gpu, options.kernels);
+           },
        .collective =
            [&](const Collective& collective, const std::vector<int>& ranks) {
              const auto& axis = plan.axis(collective.axis);

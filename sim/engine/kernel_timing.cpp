@@ -2,13 +2,12 @@
 
 namespace decodesim {
 
-KernelTiming KernelTimings::timing_of(const Kernel& kernel, StepContext at) const {
-  const auto work = kernel_work(kernel, at);
-  return {.seconds = (gap_ + kernel_time(work, gpu_)).value(), .bytes = work.bytes.value()};
-}
-
-KernelTimings::KernelTimings(const Plan& plan, std::size_t program, const Gpu& gpu, Seconds gap)
-    : plan_{plan}, gpu_{gpu}, gap_{gap} {
+KernelTimings::KernelTimings(const Plan& plan,
+                             std::size_t program,
+                             const Gpu& gpu,
+                             const KernelLibrary& library,
+                             Seconds gap)
+    : plan_{plan}, gpu_{gpu}, library_{library}, gap_{gap} {
   for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
     auto& entries = entries_[static_cast<std::size_t>(part)];
     for (const auto& op : plan.programs[program].part(part)) {
@@ -37,6 +36,12 @@ KernelTiming KernelTimings::at(int rank, Part part, int index, int step) const {
     entry.timing = timing_of(*entry.grows, StepContext{step});
   }
   return entry.timing;
+}
+
+KernelTiming KernelTimings::timing_of(const Kernel& kernel, StepContext at) const {
+  const auto work = kernel_work(kernel, at);
+  return {.seconds = (gap_ + kernel_time(work, gpu_, library_)).value(),
+          .bytes = work.bytes.value()};
 }
 
 } // namespace decodesim

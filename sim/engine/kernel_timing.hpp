@@ -18,16 +18,18 @@ struct KernelTiming {
 /// experts depend on step and rank and are worked out each time.
 class KernelTimings {
 public:
-  /// Both must outlive this.
+  /// All but the index must outlive this.
   /// @param program  index in the plan
   /// @param gap      idle time before each kernel
-  KernelTimings(const Plan& plan, std::size_t program, const Gpu& gpu, Seconds gap = {});
+  KernelTimings(const Plan& plan,
+                std::size_t program,
+                const Gpu& gpu,
+                const KernelLibrary& library,
+                Seconds gap = {});
 
   [[nodiscard]] KernelTiming at(int rank, Part part, int index, int step) const;
 
 private:
-  [[nodiscard]] KernelTiming timing_of(const Kernel& kernel, StepContext at) const;
-
   struct Entry {
     KernelTiming timing;
     const Kernel* grows = nullptr; ///< null when the step does not matter
@@ -35,8 +37,11 @@ private:
     const Operation* routed = nullptr; ///< null when the rank does not matter
   };
 
+  [[nodiscard]] KernelTiming timing_of(const Kernel& kernel, StepContext at) const;
+
   const Plan& plan_;
   const Gpu& gpu_;
+  const KernelLibrary& library_;
   Seconds gap_;
   mutable std::array<std::vector<Entry>, 3> entries_;
 };

@@ -38,7 +38,7 @@ Player::Player(const Plan& plan,
   std::vector<bool> overlaps; // by program
   for (std::size_t program = 0; program < plan.programs.size(); ++program) {
     indices_.emplace_back(plan.programs[program], plays_);
-    timings_.emplace_back(plan, program, machine.gpu, costs_.kernel_gap);
+    timings_.emplace_back(plan, program, machine.gpu, options.kernels, costs_.kernel_gap);
     hosts_.emplace_back(plan.programs[program], costs_);
     overlaps.push_back(has_several_streams(indices_.back()));
   }
