@@ -101,6 +101,14 @@ Movable ramp(double start) {
           }};
 }
 
+Movable cache_speedup() {
+  return {"cache_speedup",
+          "count",
+          1.0,
+          {"cache_speedup", 3.0, 1.0, 20.0, true},
+          [](auto& cost, double value) { cost.cache_speedup = {.value = value}; }};
+}
+
 Movable overlap_exponent() {
   return {"overlap_exponent",
           "count",
@@ -155,7 +163,7 @@ std::vector<Movable> movables(KernelClass kernel_class, const Sample& sample) {
   case KernelClass::elementwise:
   case KernelClass::embedding:
   case KernelClass::sampling:
-    return {fixed(3.0, 0.5), byte_efficiency(0.6, 0.02)};
+    return {fixed(3.0, 0.5), byte_efficiency(0.6, 0.02), cache_speedup()};
   case KernelClass::attention_latent:
   case KernelClass::attention_prefill:
     break;
@@ -264,7 +272,7 @@ constexpr KernelClass fit_order[] = {KernelClass::gemm,
                                      KernelClass::grouped_gemm};
 
 /// A class with fewer rows keeps what its file has.
-constexpr std::size_t least_rows = 20;
+constexpr std::size_t least_rows = 10;
 
 } // namespace
 

@@ -22,7 +22,8 @@ struct LayerShape {
   std::int64_t kv_heads = 0;
   std::int64_t head_size = 0;
   std::int64_t ffn = 0;
-  std::int64_t vocabulary = 0;
+  std::int64_t vocabulary = 0; ///< of all shards
+  std::int64_t shards = 1;
   bool gated = true;
   std::int64_t experts_per_token = 0;
   std::int64_t expert_ffn = 0;
@@ -109,7 +110,7 @@ std::optional<KernelWork> operator_work(const std::string& name,
     return gemm(shape.hidden, shape.ffn);
   }
   if (name == "lm_head") {
-    return gemm(shape.vocabulary, shape.hidden);
+    return gemm(shape.vocabulary / shape.shards, shape.hidden);
   }
   if (name == "layernorm" || name == "final_layernorm" || name == "input_layernorm" ||
       name == "post_attention_layernorm") {
@@ -343,7 +344,8 @@ private:
                       .kv_heads = std::max<std::int64_t>(1, model->kv_heads / tp),
                       .head_size = model->head_size,
                       .ffn = model->ffn_size / tp,
-                      .vocabulary = model->vocabulary_size / tp,
+                      .vocabulary = model->vocabulary_size,
+                      .shards = tp,
                       .gated = model->gated_ffn,
                       .experts_per_token = model->moe ? model->moe->experts_per_token : 0,
                       .expert_ffn = model->moe ? model->moe->expert_ffn_size / tp : 0};
@@ -357,7 +359,8 @@ private:
                            .kv_heads = std::max<std::int64_t>(1, whole("n_kv_head") / tp),
                            .head_size = whole("n_embd") / whole("n_head"),
                            .ffn = whole("n_expanded_embd") / tp,
-                           .vocabulary = whole("vocab_size") / tp,
+                           .vocabulary = whole("vocab_size"),
+                           .shards = tp,
                            .gated = table_.text(row_, "use_gated_mlp") == "True"};
     for (const auto* name : {"emb",
                              "input_layernorm",

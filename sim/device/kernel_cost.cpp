@@ -34,6 +34,15 @@ template <class T> T value_or_zero(const std::optional<Sourced<T>>& number) {
   return number ? number->value : T{};
 }
 
+/// Bytes that would take memory as long as those of the kernel take memory and cache.
+Bytes bytes_from_memory(const KernelWork& work, const KernelClassCost& cost, const Gpu& gpu) {
+  if (!cost.cache_speedup) {
+    return work.bytes;
+  }
+  const auto cached = std::min(work.bytes, gpu.l2_cache.value);
+  return work.bytes - cached + cached / cost.cache_speedup->value;
+}
+
 /// (a^q + b^q)^(1/q); their maximum without an exponent.
 Seconds smooth_maximum(Seconds a, Seconds b, const std::optional<Sourced<double>>& exponent) {
   const auto larger = std::max(a, b);
@@ -54,7 +63,8 @@ Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary&
           ? cost.byte_efficiency_ratio.value
           : std::min(1.0, cost.byte_efficiency_ratio.value * better->second);
   const Bytes ramp{std::sqrt(work.bytes.value() * value_or_zero(cost.ramp).value())};
-  auto memory = (work.bytes + ramp) / (gpu.memory_bandwidth.value * byte_efficiency);
+  auto memory =
+      (bytes_from_memory(work, cost, gpu) + ramp) / (gpu.memory_bandwidth.value * byte_efficiency);
   const auto own = library.fixed.find(work.kernel_class);
   if (work.unsplit && own == library.fixed.end()) {
     memory = std::max(memory, value_or_zero(cost.per_unsplit_token) * work.depth);

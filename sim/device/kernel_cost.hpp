@@ -34,12 +34,13 @@ struct KernelLibrary {
 ///
 ///     fixed + per_depth x depth + per_row x rows / SMs + |(arithmetic, memory)|_q
 ///     arithmetic = flop / (peak x flop_efficiency)
-///     memory = max((bytes + sqrt(bytes x ramp)) / (bandwidth x byte_efficiency),
+///     memory = max((b + sqrt(bytes x ramp)) / (bandwidth x byte_efficiency),
 ///                  per_unsplit_token x depth if unsplit)
 ///
-/// |.|_q is the q-norm with q = overlap_exponent: the maximum of both when kernels overlap them
-/// perfectly (q absent), their sum for q = 1. It never falls when work grows, and never rises with
-/// bandwidth or peak.
+/// b is `bytes`, of which those that fit into the L2 cache count cache_speedup times less. |.|_q is
+/// the q-norm with q = overlap_exponent: the maximum of both when kernels overlap them perfectly (q
+/// absent), their sum for q = 1. It never falls when work grows, and never rises with bandwidth or
+/// peak.
 ///
 /// Source: roofline model (Williams, Waterman, Patterson, CACM 52(4), 2009) with a smooth ridge,
 /// bandwidth that grows with what is in flight, and costs per step and row; docs/models/kernels.md.

@@ -36,11 +36,20 @@ Sourced<double> read_exponent(const JsonReader& json) {
   return exponent;
 }
 
+Sourced<double> read_speedup(const JsonReader& json) {
+  const auto speedup = read_count(json);
+  if (speedup.value < 1.0 || speedup.value > 100.0) {
+    throw json.error("is no speedup of a cache", "from 1 to 100 is expected");
+  }
+  return speedup;
+}
+
 KernelClassCost read_kernel_class(const JsonReader& json) {
   json.allow_only({"fixed",
                    "flop_efficiency_ratio",
                    "byte_efficiency_ratio",
                    "ramp",
+                   "cache_speedup",
                    "overlap_exponent",
                    "per_depth",
                    "per_row",
@@ -49,6 +58,7 @@ KernelClassCost read_kernel_class(const JsonReader& json) {
           .flop_efficiency_ratio = read_ratio(json.at("flop_efficiency_ratio")),
           .byte_efficiency_ratio = read_ratio(json.at("byte_efficiency_ratio")),
           .ramp = read_if_there(json, "ramp", read_bytes),
+          .cache_speedup = read_if_there(json, "cache_speedup", read_speedup),
           .overlap_exponent = read_if_there(json, "overlap_exponent", read_exponent),
           .per_depth = read_if_there(json, "per_depth", read_seconds),
           .per_row = read_if_there(json, "per_row", read_seconds),

@@ -40,6 +40,9 @@ struct KernelClassCost {
   Sourced<double> byte_efficiency_ratio; ///< in (0, 1], of long streams
   /// Bytes at which filling and draining the memory system take as long as the stream itself.
   std::optional<Sourced<Bytes>> ramp = {};
+  /// Bandwidth of what fits into the L2 cache over that of memory: row-wise kernels find there what
+  /// the kernel before has written. Absent: all bytes come from memory.
+  std::optional<Sourced<double>> cache_speedup = {};
   std::optional<Sourced<double>> overlap_exponent = {}; ///< q >= 1; absent: perfect overlap
   std::optional<Sourced<Seconds>> per_depth = {};       ///< per step of the longest chain
   std::optional<Sourced<Seconds>> per_row = {};         ///< of a query row on one processor
@@ -58,6 +61,7 @@ template <class Cost, class Visit> void for_each_parameter(Cost& cost, const Vis
     }
   };
   visit_if_there("ramp", cost.ramp);
+  visit_if_there("cache_speedup", cost.cache_speedup);
   visit_if_there("overlap_exponent", cost.overlap_exponent);
   visit_if_there("per_depth", cost.per_depth);
   visit_if_there("per_row", cost.per_row);
