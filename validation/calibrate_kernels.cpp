@@ -37,7 +37,7 @@ Samples read_samples() {
   Samples samples;
   std::map<std::string, Gpu> gpus;
   for (const auto* table : tables) {
-    for (auto& row : read_operators(data_root() / "validation" / "data" / "kernels" / table)) {
+    for (auto& row : read_operators(kernel_tables() / table)) {
       if (!row.reason.empty() || find_data_file(DataKind::kernels, row.gpu).empty()) {
         continue;
       }

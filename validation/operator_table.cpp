@@ -1,5 +1,6 @@
 #include "validation/operator_table.hpp"
 
+#include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
 #include "sim/plan/operation.hpp"
@@ -410,6 +411,8 @@ private:
 };
 
 } // namespace
+
+std::filesystem::path kernel_tables() { return data_root() / "validation" / "data" / "kernels"; }
 
 std::vector<OperatorTime> read_operators(const std::filesystem::path& path) {
   return Reader{path}.read();

@@ -22,6 +22,9 @@ struct OperatorTime {
   Bytes repeated;
 };
 
+/// Folder of the tables that come with the program, which kernels are calibrated with.
+[[nodiscard]] std::filesystem::path kernel_tables();
+
 /// Kernel times of a table, recognised by its columns (docs/formats.md): products (system, dtype,
 /// m, n, k, latency_us), decode attention (system, batch, num_heads, ..., latency_us), layers with
 /// experts (system, ..., moe_tp, moe_ep, latency_us), layers of models by operator (hardware,

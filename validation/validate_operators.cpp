@@ -1,6 +1,5 @@
 #include "validation/validate_operators.hpp"
 
-#include "sim/data_files.hpp"
 #include "sim/device/kernel_cost.hpp"
 #include "sim/error.hpp"
 #include "validation/operator_table.hpp"
@@ -46,20 +45,25 @@ std::string rows_of(const OperatorTime& row) {
          std::string{bound};
 }
 
+/// Whether the class of the row has its parameters from that table.
+bool is_fitted_to(const std::filesystem::path& table, const OperatorTime& row, const Gpu& gpu) {
+  const auto cost = gpu.kernels.find(row.operation);
+  return cost != gpu.kernels.end() && cost->second.fixed.kind == SourceKind::fitted &&
+         cost->second.fixed.source.ends_with("/" + table.string());
+}
+
 } // namespace
 
 ComparisonReport validate_operators(const std::filesystem::path& file) {
   ComparisonReport report;
   std::map<std::string, Predictors> gpus;
   const auto times = read_operators(file);
-  const bool own_data =
-      std::filesystem::weakly_canonical(file).parent_path() ==
-      std::filesystem::weakly_canonical(data_root() / "validation" / "data" / "kernels");
+  const auto own_data = std::filesystem::weakly_canonical(file).parent_path() ==
+                        std::filesystem::weakly_canonical(kernel_tables());
   int in_cache = 0;
   for (const auto& row : times) {
     Comparison comparison{
         .id = row.id, .group = "", .measured = row.measured.value() * 1e6, .unit = "us"};
-    comparison.fitted = own_data;
     if (!row.reason.empty()) {
       comparison.group = "not simulated";
       comparison.status = CaseStatus::not_supported;
@@ -82,6 +86,7 @@ ComparisonReport validate_operators(const std::filesystem::path& file) {
       comparison.in_overall = false;
       ++in_cache;
     }
+    comparison.fitted = own_data && is_fitted_to(file.filename(), row, predictors.model);
     comparison.simulated = time_of(row, predictors.model) * 1e6;
     comparison.roofline = time_of(row, predictors.roofline) * 1e6;
     comparison.bandwidth_only = time_of(row, predictors.bandwidth_only) * 1e6;
