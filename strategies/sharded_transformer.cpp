@@ -11,7 +11,7 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   const std::int64_t hidden = model.hidden_size;
   const auto norm = norm_parameters(model, hidden);
   if (stage.first()) {
-    builder.weights("embedding", {shard.vocabulary, hidden}, other);
+    builder.weights("embedding", {shard.vocabulary, hidden}, builder.precision().tables());
     if (model.position == PositionKind::learned) {
       const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
       builder.weights("positions", {positions, hidden}, other);
@@ -31,7 +31,7 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   if (stage.last()) {
     builder.weights("final_norm", {norm}, other);
     if (!(model.tied_embeddings && stage.first())) {
-      builder.weights("lm_head", {shard.vocabulary, hidden}, other);
+      builder.weights("lm_head", {shard.vocabulary, hidden}, builder.precision().tables());
     }
   }
 }
@@ -107,7 +107,7 @@ void head_kernels(ProgramBuilder& builder,
   const auto normed = gather_rows(builder, pass, "final_norm", -1, part);
   const bool shares_table = model.tied_embeddings && builder.stage().first();
   auto product = gemm(builder, rows, shard.vocabulary, hidden, false);
-  product.weights = builder.precision().activations();
+  product.weights = builder.precision().tables();
   builder.kernel("lm_head",
                  product,
                  {.reads = {normed, weights(shares_table ? "embedding" : "lm_head")},

@@ -115,7 +115,8 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused(run + "--dtype bf17",
                  3,
                  "--dtype: data type \"bf17\" is unknown; did you mean \"bf16\"? known: fp32, "
-                 "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4");
+                 "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4, q4_0, "
+                 "q4_k_m, q8_0");
   expect_refused(run + "--launch graf",
                  3,
                  "--launch: launch mode \"graf\" is unknown; did you mean \"graph\"? known: graph, "
