@@ -11,7 +11,7 @@
 /// installed library, else the source tree the library was built from.
 namespace decodesim {
 
-enum class DataKind { machine, network, import, gpu, model };
+enum class DataKind { machine, network, import, gpu, collective_fit, model };
 
 /// Folder that holds what comes with the program, under the names of the source tree.
 [[nodiscard]] std::filesystem::path data_root();

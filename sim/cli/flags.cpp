@@ -257,7 +257,7 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
       ->group(simulation);
   app.add_option("--collectives",
                  flags.collectives,
-                 "How collectives move data: " + joined(collective_names, ", ") + " [ring]")
+                 "How collectives move data: " + joined(collective_names, ", ") + " [nccl]")
       ->type_name("NAME")
       ->group(simulation);
   app.add_option("--fidelity",

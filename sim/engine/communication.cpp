@@ -10,6 +10,18 @@
 
 namespace decodesim {
 
+namespace {
+
+int compute_capability_of(const Gpu& gpu) {
+  const auto& name = gpu.name;
+  return name.starts_with("v100") ? 70
+         : name.starts_with("a100") ? 80
+         : name.starts_with("h") ? 90
+         : name.starts_with("b") || name.starts_with("gb") ? 100 : 89;
+}
+
+} // namespace
+
 /// A group on the machine: ranks in ring order, its channels and switch ports.
 class Communication::Group final : public GroupNetwork {
 public:
@@ -61,8 +73,12 @@ public:
 
   [[nodiscard]] std::optional<SwitchPort> switch_port(int member) const override {
     const auto& machine = owner_.machine_;
-    const auto& there = path(member, member == 0 ? 1 : 0).links;
-    const auto& back = path(member == 0 ? 1 : 0, member).links;
+    const int peer = beside(member);
+    if (peer < 0) {
+      return std::nullopt;
+    }
+    const auto& there = path(member, peer).links;
+    const auto& back = path(peer, member).links;
     const int hub = machine.head(there.front());
     if (!machine.in_switch_reduction || there.size() != 2 || back.size() != 2 ||
         machine.vertex(hub).kind != VertexKind::nvswitch) {
@@ -74,7 +90,26 @@ public:
                       .efficiency_ratio = machine.in_switch_reduction->value};
   }
 
+  [[nodiscard]] int compute_capability() const override {
+    return compute_capability_of(owner_.machine_.gpu);
+  }
+
+  [[nodiscard]] NetworkHost network_host() const override {
+    return {.amd_cpu = owner_.machine_.cpu_vendor == "amd",
+            .simple_alone = owner_.machine_.network_simple_alone};
+  }
+
 private:
+  /// Another member on the same node, or -1.
+  [[nodiscard]] int beside(int member) const {
+    for (int other = 0; other < members(); ++other) {
+      if (other != member && node(other) == node(member)) {
+        return other;
+      }
+    }
+    return -1;
+  }
+
   const Communication& owner_;
   std::vector<int> ranks_;
   std::vector<int> gpus_;

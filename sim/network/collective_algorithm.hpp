@@ -24,6 +24,12 @@ struct SwitchPort {
   double efficiency_ratio = 1.0; ///< of the bandwidth that other collectives reach
 };
 
+/// What NCCL asks of the servers that a group spans.
+struct NetworkHost {
+  bool amd_cpu = false;      ///< their CPUs are AMD's
+  bool simple_alone = false; ///< the network's plugin allows NCCL's protocol Simple alone
+};
+
 /// A group of ranks as its collectives see it. Members are numbered in the order of the first ring,
 /// which keeps those of a node together; member 0 is the root.
 class GroupNetwork {
@@ -38,8 +44,11 @@ public:
   /// Rings (`members()` edges each, from the root) over which equal parts of the data go at once,
   /// so that several NICs or links are used. At least one.
   [[nodiscard]] virtual const std::vector<std::vector<RingEdge>>& channels() const = 0;
-  /// Nothing when the member is on no switch that reduces, or the group is on several.
+  /// Nothing when no switch that reduces joins the member to the others of its node.
   [[nodiscard]] virtual std::optional<SwitchPort> switch_port(int member) const = 0;
+  /// Of its GPUs: 90 for 9.0.
+  [[nodiscard]] virtual int compute_capability() const = 0;
+  [[nodiscard]] virtual NetworkHost network_host() const = 0;
 };
 
 /// How finely a collective is played. Enumerators are the names used in flags and files.

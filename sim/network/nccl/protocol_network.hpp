@@ -1,0 +1,56 @@
+#pragma once
+
+#include "sim/network/nccl/choice.hpp"
+#include "sim/network/nccl/link_calibration.hpp"
+
+namespace decodesim::nccl {
+
+/// A group as one algorithm with one protocol sees it: the same ways, other costs.
+///
+/// Inside a node the costs are those of the calibration of link and generation; what was not
+/// measured there (trees, NVLS of a generation without it) takes that of the ring with the same
+/// protocol, times what NCCL's constants say of the two. Between nodes a step costs NCCL's constant
+/// and what the network's file adds to it, and a NIC moves what that file says.
+class ProtocolNetwork final : public GroupNetwork {
+public:
+  /// All but the task must outlive this.
+  ProtocolNetwork(const GroupNetwork& group,
+                  const GroupGraph& graph,
+                  Version version,
+                  const Candidate& chosen,
+                  const CollectiveTask& task);
+
+  [[nodiscard]] int members() const override { return group_.members(); }
+
+  [[nodiscard]] int node(int member) const override { return group_.node(member); }
+
+  [[nodiscard]] const Path& path(int from, int to) const override { return group_.path(from, to); }
+
+  [[nodiscard]] const TransportCost& cost(Transport transport) const override;
+
+  [[nodiscard]] const std::vector<std::vector<RingEdge>>& channels() const override {
+    return group_.channels();
+  }
+
+  /// Its efficiency is in the bandwidth already.
+  [[nodiscard]] std::optional<SwitchPort> switch_port(int member) const override;
+
+  [[nodiscard]] int compute_capability() const override { return group_.compute_capability(); }
+
+  [[nodiscard]] NetworkHost network_host() const override { return group_.network_host(); }
+
+private:
+  [[nodiscard]] KernelCost kernel(const LinkCalibration& link, double scale) const;
+  [[nodiscard]] TransportCost in_node_cost(Transport transport) const;
+  [[nodiscard]] TransportCost network_cost() const;
+
+  const GroupNetwork& group_;
+  const GroupGraph& graph_;
+  Version version_;
+  Candidate chosen_;
+  CollectiveTask task_;
+  Seconds base_; ///< of the slowest transport of the ring
+  mutable std::map<Transport, TransportCost> costs_;
+};
+
+} // namespace decodesim::nccl
