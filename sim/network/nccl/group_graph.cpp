@@ -122,7 +122,8 @@ GroupGraph graph_of(const GroupNetwork& group) {
   }
   graph.nodes = static_cast<int>(nodes.size());
   graph.per_node = std::max(1, n / graph.nodes);
-  graph.generation = generation_of(group.compute_capability());
+  graph.compute_capability = group.compute_capability();
+  graph.generation = generation_of(graph.compute_capability);
   graph.amd_cpu = group.network_host().amd_cpu;
   graph.simple_alone = graph.nodes > 1 && group.network_host().simple_alone;
 

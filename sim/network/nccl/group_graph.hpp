@@ -20,6 +20,7 @@ struct GroupGraph {
   int members = 2;
   int nodes = 1;
   int per_node = 2; ///< GPUs of the group in a node
+  int compute_capability = 80;
   Generation generation = Generation::ampere;
   LinkClass in_node = LinkClass::nvlink;
   bool ll128 = true; ///< in-node links store 128 bytes at once: NVLink throughout

@@ -25,14 +25,16 @@ Transport read_transport(const JsonReader& json) {
   throw json.error("is \"" + json.as_string() + "\"", "nvlink, pcie, host_memory or network");
 }
 
-Generation read_generation(const JsonReader& json) {
-  for (const auto one :
-       {Generation::volta, Generation::ampere, Generation::hopper, Generation::blackwell}) {
-    if (json.as_string() == to_string(one)) {
-      return one;
-    }
+/// "8.9" is 89.
+int read_compute_capability(const JsonReader& json) {
+  const auto text = json.as_string();
+  const auto point = text.find('.');
+  const auto digits = text.substr(0, point) + (point == std::string::npos ? "" : text.substr(point + 1));
+  if (point == std::string::npos || digits.size() < 2 || digits.size() > 3 ||
+      digits.find_first_not_of("0123456789") != std::string::npos) {
+    throw json.error("is \"" + text + "\"", "a compute capability is expected: \"9.0\"");
   }
-  throw json.error("is \"" + json.as_string() + "\"", "volta, ampere, hopper or blackwell");
+  return std::stoi(digits);
 }
 
 std::pair<Algorithm, Protocol> read_kernel_name(const JsonReader& kernels,
@@ -62,8 +64,8 @@ KernelCost read_kernel(const JsonReader& json) {
 
 } // namespace
 
-Seconds KernelCost::fill_time(Bytes bytes, int members) const {
-  return std::min(1.0, bytes / (members * fill_bytes)) * (fill + (members - 1.0) * fill_per_peer);
+Seconds KernelCost::fill_time(Bytes bytes, int parts, int members) const {
+  return std::min(1.0, bytes / (parts * fill_bytes)) * (fill + (members - 1.0) * fill_per_peer);
 }
 
 BytesPerSecond KernelCost::effective_bandwidth(int steps) const {
@@ -75,7 +77,7 @@ LinkCalibration read_link_calibration(const JsonReader& file) {
                    "name",
                    "summary",
                    "transport",
-                   "generation",
+                   "compute_capability",
                    "residuals",
                    "machine_bandwidth",
                    "wires",
@@ -85,7 +87,7 @@ LinkCalibration read_link_calibration(const JsonReader& file) {
       .name = file.at("name").as_string(),
       .summary = file.at("summary").as_string(),
       .transport = read_transport(file.at("transport")),
-      .generation = read_generation(file.at("generation")),
+      .compute_capability = read_compute_capability(file.at("compute_capability")),
       .machine_bandwidth = read_bytes_per_second(file.at("machine_bandwidth")).value,
       .wires = read_seconds(file.at("wires")).value,
       .kernels = {}};
@@ -114,15 +116,22 @@ const std::vector<LinkCalibration>& link_calibrations() {
   return all;
 }
 
-const LinkCalibration& link_calibration(Transport transport, Generation generation) {
+namespace {
+
+/// Twice the distance, less one when it is greater.
+int distance(const LinkCalibration& one, int compute_capability) {
+  const int later = one.compute_capability - compute_capability;
+  return 2 * std::abs(later) - (later > 0 ? 1 : 0);
+}
+
+} // namespace
+
+const LinkCalibration& link_calibration(Transport transport, int compute_capability) {
   const LinkCalibration* nearest = nullptr;
-  const auto distance = [&](const LinkCalibration& one) {
-    const int later = static_cast<int>(one.generation) - static_cast<int>(generation);
-    return 2 * std::abs(later) - (later > 0 ? 1 : 0);
-  };
   for (const auto& one : link_calibrations()) {
     if (one.transport == transport &&
-        (nearest == nullptr || distance(one) < distance(*nearest))) {
+        (nearest == nullptr ||
+         distance(one, compute_capability) < distance(*nearest, compute_capability))) {
       nearest = &one;
     }
   }
@@ -132,6 +141,18 @@ const LinkCalibration& link_calibration(Transport transport, Generation generati
                          "the files that come with the program are expected there");
   }
   return *nearest;
+}
+
+const LinkCalibration& start_calibration(int compute_capability) {
+  const auto& all = link_calibrations();
+  if (all.empty()) {
+    throw InputError::at("sim/network/nccl/fits",
+                         "has no file",
+                         "the files that come with the program are expected there");
+  }
+  return *std::min_element(all.begin(), all.end(), [&](const auto& a, const auto& b) {
+    return distance(a, compute_capability) < distance(b, compute_capability);
+  });
 }
 
 } // namespace decodesim::nccl

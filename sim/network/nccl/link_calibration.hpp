@@ -32,19 +32,19 @@ struct KernelCost {
   BytesPerSecond bandwidth;
   BytesPerSecond copy;
 
-  /// Share of the fill that a message of that size pays, all of it from n x fill_bytes on.
-  [[nodiscard]] Seconds fill_time(Bytes bytes, int members) const;
+  /// What a message that is moved in so many parts pays, all of the fill from parts x fill_bytes on.
+  [[nodiscard]] Seconds fill_time(Bytes bytes, int parts, int members) const;
   /// Bandwidth with the local copies counted in.
   [[nodiscard]] BytesPerSecond effective_bandwidth(int steps) const;
 };
 
-/// Fitted costs of NCCL's kernels on one generation of GPUs over one kind of link, as a file of
+/// Fitted costs of NCCL's kernels on GPUs of one compute capability over one kind of link, as a file of
 /// `sim/network/nccl/fits/` has them.
 struct LinkCalibration {
   std::string name;
   std::string summary;
   Transport transport = Transport::nvlink;
-  Generation generation = Generation::ampere;
+  int compute_capability = 80; ///< of the GPUs that were measured, 89 for 8.9
   /// `transports` bandwidth of the machine that was measured; others scale by theirs.
   BytesPerSecond machine_bandwidth;
   Seconds wires; ///< latency of the links in `hop`
@@ -54,9 +54,12 @@ struct LinkCalibration {
 /// @throws InputError with the JSON pointer of the first mistake
 [[nodiscard]] LinkCalibration read_link_calibration(const JsonReader& file);
 
-/// Of the transport and the nearest generation, the later one of two that are as near. Read once.
+/// Of the transport and the nearest compute capability, the greater of two that are as near.
 /// @throws InputError when there is no file for the transport, or as read_link_calibration
-[[nodiscard]] const LinkCalibration& link_calibration(Transport transport, Generation generation);
+[[nodiscard]] const LinkCalibration& link_calibration(Transport transport, int compute_capability);
+
+/// Of the nearest compute capability, over whatever links: starting a kernel is the GPU's work.
+[[nodiscard]] const LinkCalibration& start_calibration(int compute_capability);
 
 /// All of them, in alphabetical order.
 [[nodiscard]] const std::vector<LinkCalibration>& link_calibrations();

@@ -6,18 +6,14 @@ namespace decodesim::nccl {
 
 namespace {
 
-/// Starting a kernel is the GPU's work: a generation that was measured over NVLink keeps its start
-/// on links over which it was not.
+/// Starting a kernel is the GPU's work: where the link was measured with other GPUs, a small
+/// message starts as on links over which these, or the nearest, were.
 Seconds base_of(const LinkCalibration& link,
-                Generation generation,
+                int compute_capability,
                 const std::pair<Algorithm, Protocol>& kernel) {
-  if (link.generation != generation) {
-    const auto& nvlink = link_calibration(Transport::nvlink, generation);
-    if (nvlink.generation == generation && kernel.second == Protocol::ll) {
-      return nvlink.kernels.at(kernel).base;
-    }
-  }
-  return link.kernels.at(kernel).base;
+  const auto& nearest = start_calibration(compute_capability);
+  const bool same = link.compute_capability == nearest.compute_capability;
+  return (same || kernel.second != Protocol::ll ? link : nearest).kernels.at(kernel).base;
 }
 
 } // namespace
@@ -63,7 +59,7 @@ KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) co
   const std::pair wanted{chosen_.algorithm, chosen_.protocol};
   if (const auto found = link.kernels.find(wanted); found != link.kernels.end()) {
     auto cost = scaled(found->second, scale);
-    cost.base = base_of(link, graph_.generation, wanted);
+    cost.base = base_of(link, graph_.compute_capability, wanted);
     return cost;
   }
   const std::pair nvls{Algorithm::nvls, Protocol::simple};
@@ -71,6 +67,7 @@ KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) co
     auto one_node = graph_;
     one_node.nodes = 1;
     one_node.members = graph_.per_node;
+    one_node.nvls->between_nodes = 2.0 * one_node.nvls->in_node;
     const auto all = candidates(one_node, version_, task_.kind, task_.total_bytes);
     const auto inside = std::find_if(
         all.begin(), all.end(), [](const auto& one) { return one.algorithm == Algorithm::nvls; });
@@ -85,7 +82,7 @@ KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) co
                             : Protocol::simple;
   const std::pair ring{Algorithm::ring, protocol};
   auto cost = scaled(link.kernels.at(ring), scale);
-  cost.base = base_of(link, graph_.generation, ring);
+  cost.base = base_of(link, graph_.compute_capability, ring);
   const auto in_constants = [&](Algorithm algorithm, Protocol one) {
     return hop_latency(version_, graph_.in_node, algorithm, one);
   };
@@ -105,23 +102,31 @@ KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) co
 }
 
 TransportCost ProtocolNetwork::in_node_cost(Transport transport) const {
-  const auto& link = link_calibration(transport, graph_.generation);
+  const auto& link = link_calibration(transport, graph_.compute_capability);
   const auto cost = kernel(link, group_.cost(transport).bandwidth / link.machine_bandwidth);
   auto hop = cost.hop - link.wires;
   if (graph_.nodes > 1) {
     hop = std::max(hop, network_overhead(chosen_.protocol, graph_.amd_cpu) - link.wires);
   }
   const bool ring = chosen_.algorithm == Algorithm::ring;
-  return {.base = cost.base + cost.fill_time(task_.total_bytes, graph_.members),
+  // Of a tree all members have all of a chunk, of a ring a part each.
+  const int parts = chosen_.algorithm == Algorithm::tree ? 1 : graph_.members;
+  return {.base = cost.base + cost.fill_time(task_.total_bytes, parts, graph_.members),
           .hop = std::max(hop, Seconds{}),
           .bandwidth = ring ? cost.effective_bandwidth(ring_steps(task_.kind, graph_.members))
-                            : cost.bandwidth};
+                            : efficiency() * cost.bandwidth};
+}
+
+double ProtocolNetwork::efficiency() const {
+  return chosen_.algorithm == Algorithm::tree
+             ? tree_correction(chosen_.protocol, task_.total_bytes)
+             : 1.0;
 }
 
 TransportCost ProtocolNetwork::network_cost() const {
   auto cost = group_.cost(Transport::network);
   const auto algorithm = graph_.per_node == 1 ? Algorithm::tree : chosen_.algorithm;
-  cost.base = kernel(link_calibration(Transport::nvlink, graph_.generation), 1.0).base;
+  cost.base = kernel(start_calibration(graph_.compute_capability), 1.0).base;
   cost.hop += hop_latency(version_, LinkClass::network, algorithm, chosen_.protocol) -
               hop_latency(version_, LinkClass::network, Algorithm::ring, Protocol::ll) +
               graph_.plugin_latency * (chosen_.protocol == Protocol::simple ? 1.0 : 0.0);
@@ -134,6 +139,7 @@ TransportCost ProtocolNetwork::network_cost() const {
   } else {
     cost.bandwidth = cost.bandwidth / wire_ratio(chosen_.protocol);
   }
+  cost.bandwidth = efficiency() * cost.bandwidth;
   return cost;
 }
 

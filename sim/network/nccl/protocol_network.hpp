@@ -43,6 +43,8 @@ private:
   [[nodiscard]] KernelCost kernel(const LinkCalibration& link, double scale) const;
   [[nodiscard]] TransportCost in_node_cost(Transport transport) const;
   [[nodiscard]] TransportCost network_cost() const;
+  /// Share of its bandwidth that a tree reaches with a message of that size.
+  [[nodiscard]] double efficiency() const;
 
   const GroupNetwork& group_;
   const GroupGraph& graph_;
