@@ -7,14 +7,14 @@
 namespace decodesim {
 
 /// How a hardware number is known.
-enum class SourceKind { datasheet, measured, published, assumed, fitted };
+enum class SourceKind { datasheet, measured, published, fitted, assumed };
 
 /// A hardware number together with where it comes from. In files it is the object
 /// `{"value": 4.8, "unit": "TB/s", "kind": "datasheet", "source": "..."}`.
 template <class T> struct Sourced {
   T value{};
   SourceKind kind = SourceKind::assumed;
-  std::string source; ///< document, or for `assumed` the reason
+  std::string source; ///< document; for `assumed` the reason, for `fitted` the data
 };
 
 } // namespace decodesim

@@ -56,6 +56,8 @@ constexpr std::array<Unit, 3> flop_units{
 
 constexpr std::array<Unit, 1> ratio_units{{{"ratio", {1, 1}}}};
 
+constexpr std::array<Unit, 1> count_units{{{"count", {1, 1}}}};
+
 constexpr std::array<std::pair<const char*, SourceKind>, 5> source_kinds{
     {{"datasheet", SourceKind::datasheet},
      {"measured", SourceKind::measured},
@@ -119,6 +121,8 @@ Sourced<FlopPerSecond> read_flop_per_second(const JsonReader& json) {
 }
 
 Sourced<double> read_ratio(const JsonReader& json) { return read(json, ratio_units, 1e-4, 1.0); }
+
+Sourced<double> read_count(const JsonReader& json) { return read(json, count_units, 0.0, 1e6); }
 
 std::string to_string(SourceKind kind) {
   for (const auto& [name, value] : source_kinds) {

@@ -9,10 +9,11 @@
 /// `{"value": 4.8, "unit": "TB/s", "kind": "datasheet", "source": "..."}`.
 ///
 /// All four fields are required, the source is not empty, and other keys are refused. `kind` is
-/// datasheet, measured, published, fitted or assumed; for `assumed` the source is the reason.
+/// datasheet, measured, published, assumed or fitted; for `assumed` the source is the reason, for
+/// `fitted` it names the data that the value was fitted to.
 ///
 /// Units: s, ms, us, ns; B, kB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (powers of 1024);
-/// each of those with "/s", and Mbit/s, Gbit/s; GFLOP/s, TFLOP/s, PFLOP/s; ratio.
+/// each of those with "/s", and Mbit/s, Gbit/s; GFLOP/s, TFLOP/s, PFLOP/s; ratio; count.
 ///
 /// All functions throw InputError with file and JSON pointer, what was found and what is allowed.
 namespace decodesim {
@@ -31,6 +32,9 @@ namespace decodesim {
 
 /// From 0.0001 to 1 (unit "ratio").
 [[nodiscard]] Sourced<double> read_ratio(const JsonReader& json);
+
+/// From 0 to a million (unit "count").
+[[nodiscard]] Sourced<double> read_count(const JsonReader& json);
 
 /// "datasheet", "measured", "published", "fitted" or "assumed".
 [[nodiscard]] std::string to_string(SourceKind kind);

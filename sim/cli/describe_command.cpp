@@ -4,6 +4,7 @@
 #include "sim/cli/parameter_table.hpp"
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
+#include "sim/host/framework.hpp"
 #include "sim/model/hf_config.hpp"
 #include "sim/network/collective_algorithm.hpp"
 #include "sim/quantity_text.hpp"
@@ -51,6 +52,35 @@ void describe(const Gpu& gpu) {
   }
 }
 
+void describe(const Framework& framework) {
+  std::cout << "framework " << framework.name << ": " << framework.summary << "\n";
+  row("launch", to_string(framework.launch));
+  row("collectives", framework.collectives);
+  for (const auto& alias : framework.aliases) {
+    row("alias", alias);
+  }
+  for (const auto& [trait, source] : framework.traits) {
+    row(trait, source);
+  }
+  for (const auto& duration : framework_durations()) {
+    if (const auto& number = framework.*duration.member) {
+      number_row(duration.name, *number);
+    }
+  }
+  if (framework.unfused_kernels) {
+    number_row("unfused_kernels", *framework.unfused_kernels);
+  }
+  for (const auto& [kernel_class, kernel] : framework.kernels) {
+    const auto kernels = "kernels/" + to_string(kernel_class) + "/";
+    if (kernel.fixed) {
+      number_row(kernels + "fixed", *kernel.fixed);
+    }
+    if (kernel.byte_efficiency_ratio) {
+      number_row(kernels + "byte_efficiency", *kernel.byte_efficiency_ratio);
+    }
+  }
+}
+
 void describe(const Machine& machine) {
   std::cout << "machine " << machine.name << ": " << machine.summary << "\n";
   row("GPUs", std::to_string(machine.gpu_count()) + " x " + machine.gpu.name);
@@ -86,7 +116,11 @@ template <class Info> const Info* find(const std::vector<Info>& all, const std::
 
 std::vector<std::string> all_names() {
   std::vector<std::string> names;
-  for (const auto kind : {DataKind::model, DataKind::machine, DataKind::network, DataKind::gpu}) {
+  for (const auto kind : {DataKind::model,
+                          DataKind::machine,
+                          DataKind::network,
+                          DataKind::gpu,
+                          DataKind::framework}) {
     for (const auto& name : data_file_names(kind)) {
       names.push_back(name);
     }
@@ -115,6 +149,8 @@ ExitCode describe_named(const std::string& name) {
     describe(find_network(name, "describe"));
   } else if (!find_data_file(DataKind::gpu, name).empty()) {
     describe(find_gpu(name, "describe"));
+  } else if (!find_data_file(DataKind::framework, name).empty()) {
+    describe(find_framework(name, "describe"));
   } else if (const auto* strategy = find(strategies, name)) {
     describe_plugin("strategy", *strategy);
     row("own degree",
@@ -161,7 +197,8 @@ ExitCode describe(const DescribeFlags& flags) {
 Command add_describe_command(CLI::App& program) {
   auto* app = program.add_subcommand(
       "describe",
-      "All numbers of one model, machine, network, GPU, strategy or schedule, with sources");
+      "All numbers of one model, machine, network, GPU, framework, strategy or schedule, with "
+      "sources");
   app->footer("Examples:\n"
               "  decodesim describe llama-3-70b\n"
               "  decodesim describe dgx-a100-80g\n"

@@ -78,10 +78,14 @@ Scenario read(const ScenarioFlags& flags) {
       .nodes =
           flags.nodes ? std::optional{as_int(flags.nodes, "--nodes", most_nodes, 1)} : std::nullopt,
       .fabric = fabric_from(flags.fabric),
-      .model = flags.model};
+      .model = flags.model,
+      .framework = flags.framework};
   Scenario scenario;
   if (flags.file) {
     scenario = load_scenario(*flags.file, choice);
+  }
+  if (flags.framework && !flags.file) {
+    use_framework(scenario, find_framework(*flags.framework, "--framework"), "--framework");
   }
   scenario.machine = choice.machine.value_or(scenario.machine);
   scenario.nodes = choice.nodes.value_or(scenario.nodes);
@@ -195,7 +199,8 @@ void add_expert_flags(CLI::App& app, ScenarioFlags& flags) {
                  "trace:FILE [uniform]")
       ->type_name("NAME[:ARG]")
       ->group(experts);
-  app.add_option("--seed", flags.seed, "Of the routing's draws [0]")
+  app.add_option(
+         "--seed", flags.seed, "Of the routing's draws, and of delays under --framework [0]")
       ->type_name("N")
       ->group(experts);
   app.add_option("--expert-placement",
@@ -257,7 +262,8 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
       ->group(simulation);
   app.add_option("--collectives",
                  flags.collectives,
-                 "How collectives move data: " + joined(collective_names, ", ") + " [nccl]")
+                 "How collectives move data: " + joined(collective_names, ", ") +
+                     " [the framework's, else nccl]")
       ->type_name("NAME")
       ->group(simulation);
   app.add_option("--fidelity",
@@ -265,9 +271,16 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
                  "flow: a collective is one fluid flow; step: every chunk is a message [flow]")
       ->type_name("flow|step")
       ->group(simulation);
+  app.add_option("--framework",
+                 flags.framework,
+                 "Serving framework (see `list frameworks`): costs of its host, launch mode, "
+                 "collectives, kernels beside the model's own [none]")
+      ->type_name("NAME|PATH")
+      ->group(simulation);
   app.add_option("--launch",
                  flags.launch,
-                 "graph: one launch per decode step; eager: one per kernel [graph]")
+                 "graph: one launch per decode step; eager: one per kernel [the framework's, else "
+                 "graph]")
       ->type_name("graph|eager")
       ->group(simulation);
   app.add_option("--ring-order",

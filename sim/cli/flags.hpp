@@ -37,6 +37,7 @@ struct ScenarioFlags {
   Flag mapping;
   Flag collectives;
   Flag fidelity;
+  Flag framework;
   Flag launch;
   Flag ring_order;
   Flag fold;

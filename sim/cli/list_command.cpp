@@ -1,6 +1,7 @@
 #include "sim/cli/commands.hpp"
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
+#include "sim/host/framework.hpp"
 #include "sim/model/hf_config.hpp"
 #include "sim/model/parameters.hpp"
 #include "sim/routing/routing.hpp"
@@ -66,6 +67,14 @@ std::vector<Entry> gpus() {
   return entries;
 }
 
+std::vector<Entry> frameworks() {
+  std::vector<Entry> entries{{"none", "no costs beside the GPU's own launches, no jitter"}};
+  for (const auto& name : data_file_names(DataKind::framework)) {
+    entries.push_back({name, find_framework(name, name).summary});
+  }
+  return entries;
+}
+
 std::vector<Entry> strategies() {
   std::vector<Entry> entries;
   for (const auto& info : layer_strategies()) {
@@ -108,6 +117,7 @@ constexpr Listing listings[] = {{"models", models},
                                 {"machines", machines},
                                 {"networks", networks},
                                 {"gpus", gpus},
+                                {"frameworks", frameworks},
                                 {"strategies", strategies},
                                 {"schedules", schedules},
                                 {"collectives", collectives},
@@ -145,7 +155,8 @@ Command add_list_command(CLI::App& program) {
   app->add_option(
          "KIND",
          *kind,
-         "models, machines, networks, gpus, strategies, schedules, collectives or routings")
+         "models, machines, networks, gpus, frameworks, strategies, schedules, collectives or "
+         "routings")
       ->type_name("")
       ->required();
   return {app, [kind] { return list(*kind); }};

@@ -27,6 +27,7 @@ std::string dumped(Scenario scenario) {
   // The dump may be stored anywhere.
   scenario.model = absolute_unless_preset(scenario.model, true, ".");
   scenario.machine = absolute_unless_preset(scenario.machine, false, ".");
+  scenario.framework.reference = framework_from(scenario.framework.reference, ".");
   scenario.workload.experts.routing = routing_from(scenario.workload.experts.routing, ".");
   nlohmann::ordered_json json{{"format_version", scenario_format_version}};
   json.update(scenario_to_json(scenario));

@@ -76,6 +76,17 @@ std::string to_string(KernelClass kernel_class) {
   return "?";
 }
 
+KernelClass kernel_class_named(const std::string& name, const std::string& where) {
+  std::vector<std::string> known;
+  for (const auto& [value, one] : kernel_classes) {
+    if (name == one) {
+      return value;
+    }
+    known.emplace_back(one);
+  }
+  throw InputError::unknown_name(where, "kernel class", name, known);
+}
+
 Gpu load_gpu(const std::filesystem::path& path) {
   const auto json = JsonReader::open(path);
   json.allow_only({"format_version",

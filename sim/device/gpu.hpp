@@ -23,6 +23,8 @@ enum class KernelClass {
 };
 
 [[nodiscard]] std::string to_string(KernelClass kernel_class);
+/// @throws InputError naming `where` and the known names
+[[nodiscard]] KernelClass kernel_class_named(const std::string& name, const std::string& where);
 
 /// Roofline of one kernel class on one GPU:
 /// t = fixed + max(flop / (peak x flop_efficiency), bytes / (bandwidth x byte_efficiency)).

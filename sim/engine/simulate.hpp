@@ -1,20 +1,17 @@
 #pragma once
 
 #include "sim/engine/timeline.hpp"
+#include "sim/host/framework.hpp"
 #include "sim/network/collective_algorithm.hpp"
 #include "sim/plan/plan.hpp"
 #include "topologies/machine.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace decodesim {
-
-enum class LaunchMode {
-  graph, ///< one launch per step (CUDA graph); prefill is launched eagerly
-  eager  ///< one host launch per operation; a step is host-bound when kernels are shorter than that
-};
 
 enum class RingOrder {
   searched, ///< the best order found on the machine's graph
@@ -29,7 +26,10 @@ enum class Folding {
 struct SimulationOptions {
   std::string collectives = "ring"; ///< a registered collective algorithm
   Fidelity fidelity = Fidelity::flow;
-  LaunchMode launch = LaunchMode::graph;
+  /// Host costs beside the GPU's own launches, and delays of ranks at collectives.
+  Framework framework = {};
+  LaunchMode launch = LaunchMode::graph; ///< the framework's own is only its default
+  std::uint64_t seed = 0;                ///< of the delays
   RingOrder ring_order = RingOrder::searched;
   Folding fold = Folding::automatic;
   /// Every decode step is played, not only some of those that differ in nothing but their context.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/host/framework.hpp"
 #include "sim/model/model.hpp"
 #include "sim/plan/expert_placement.hpp"
 
@@ -38,6 +39,7 @@ struct Workload {
   std::int64_t output_tokens = 32; ///< generated tokens per sequence, the first from prefill
   Precision precision = {};
   ExpertSettings experts = {};
+  ProgramTraits traits = {}; ///< of the serving framework
 
   [[nodiscard]] int decode_steps() const { return static_cast<int>(output_tokens - 1); }
 };

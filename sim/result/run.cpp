@@ -115,13 +115,18 @@ LayoutResult run_on(const Model& model,
   result.traffic = traffic_per_step(plan, scenario.collectives);
   result.experts = experts_of(plan);
   result.assumed = assumed_numbers(machine);
+  for (auto& number : assumed_numbers(scenario.framework)) {
+    result.assumed.push_back(std::move(number));
+  }
   if (fits(*result.memory)) {
     if (options.record_timeline) {
       refuse_endless_timeline(plan);
     }
     SimulationOptions simulation{.collectives = scenario.collectives,
                                  .fidelity = scenario.fidelity,
+                                 .framework = scenario.framework,
                                  .launch = scenario.launch,
+                                 .seed = scenario.workload.experts.seed,
                                  .ring_order = scenario.ring_order,
                                  .fold = scenario.fold,
                                  .every_token = scenario.every_token,

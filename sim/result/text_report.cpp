@@ -63,6 +63,9 @@ std::vector<std::string> scenario_lines(const Report& report) {
   const Workload& work = scenario.workload;
   std::string settings =
       scenario.collectives + " collectives, " + to_string(scenario.launch) + " launch";
+  if (scenario.framework.name != "none") {
+    settings += ", framework " + scenario.framework.name;
+  }
   if (scenario.ring_order == RingOrder::ranks) {
     settings += ", rings in the order of ranks";
   }

@@ -24,11 +24,16 @@ struct Scenario {
   std::string mapping = "tp,pp,dp";
   std::string collectives = "nccl"; ///< a registered collective algorithm
   Fidelity fidelity = Fidelity::flow;
+  Framework framework; ///< set by use_framework
   LaunchMode launch = LaunchMode::graph;
   RingOrder ring_order = RingOrder::searched;
   Folding fold = Folding::automatic;
   bool every_token = false; ///< no decode step is interpolated
 };
+
+/// Sets the framework, launch mode and collectives to what it uses, and what its programs do.
+/// @throws InputError naming `where` when it names no known collectives
+void use_framework(Scenario& scenario, Framework framework, const std::string& where);
 
 /// The machine of a scenario. @throws InputError as find_machine, naming `where`
 [[nodiscard]] Machine machine_of(const Scenario& scenario, const std::string& where);

@@ -148,16 +148,6 @@ read_precision(const JsonReader& file, const std::string& model, const MachineCh
 
 } // namespace
 
-LaunchMode launch_mode_named(const std::string& name, const std::string& where) {
-  for (const auto mode : {LaunchMode::graph, LaunchMode::eager}) {
-    if (name == to_string(mode)) {
-      return mode;
-    }
-  }
-  throw InputError::unknown_name(
-      where, "launch mode", name, {to_string(LaunchMode::graph), to_string(LaunchMode::eager)});
-}
-
 RingOrder ring_order_named(const std::string& name, const std::string& where) {
   for (const auto order : {RingOrder::searched, RingOrder::ranks}) {
     if (name == to_string(order)) {
@@ -186,6 +176,12 @@ absolute_unless_preset(const std::string& name_or_path, bool is_model, const fs:
   const auto path = fs::absolute(folder / name_or_path).lexically_normal();
   // A name that is neither stays as it is, for the message that says so.
   return fs::exists(path) ? path.string() : name_or_path;
+}
+
+std::string framework_from(const std::string& name_or_path, const fs::path& folder) {
+  const bool is_path =
+      name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".json");
+  return is_path ? fs::absolute(folder / name_or_path).lexically_normal().string() : name_or_path;
 }
 
 std::string routing_from(const std::string& spec, const fs::path& folder) {
@@ -220,6 +216,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "mapping",
                    "collectives",
                    "fidelity",
+                   "framework",
                    "launch",
                    "ring_order",
                    "fold",
@@ -253,6 +250,12 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
   read_experts(file, folder, workload.experts);
   if (const auto mapping = file.find("mapping")) {
     scenario.mapping = mapping->as_string();
+  }
+  if (choice.framework) {
+    use_framework(scenario, find_framework(*choice.framework, "--framework"), "--framework");
+  } else if (const auto framework = file.find("framework")) {
+    const auto name = framework_from(framework->as_string(), folder);
+    use_framework(scenario, find_framework(name, framework->where()), framework->where());
   }
   if (const auto collectives = file.find("collectives")) {
     scenario.collectives =

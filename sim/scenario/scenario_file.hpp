@@ -20,13 +20,15 @@ inline constexpr std::int64_t most_output_tokens = 1'000'000;
 inline constexpr std::int64_t most_nodes = 10'000;
 inline constexpr std::int64_t most_seed = 9'007'199'254'740'991; // exact in every JSON reader
 
-/// What to take instead of the file's own, before layouts without a degree take all GPUs, and data
-/// types that are not named those of the model.
+/// What to take instead of the file's own, before layouts without a degree take all GPUs, data
+/// types that are not named those of the model, and launch mode and collectives those of the
+/// framework.
 struct MachineChoice {
   std::optional<std::string> machine;
   std::optional<int> nodes;
   std::optional<Fabric> fabric = {};
   std::optional<std::string> model = {};
+  std::optional<std::string> framework = {};
 };
 
 /// Reads a scenario file (docs/formats.md). Keys that are missing have the defaults of `Scenario`;
@@ -47,13 +49,17 @@ struct MachineChoice {
                                       const std::filesystem::path& folder,
                                       const MachineChoice& choice = {});
 
+/// The framework with its path, if it is one, made absolute.
+/// @param folder  where relative paths start
+[[nodiscard]] std::string framework_from(const std::string& name_or_path,
+                                         const std::filesystem::path& folder);
+
 /// The routing with the path of a trace made absolute.
 /// @param folder  where relative paths start
 [[nodiscard]] std::string routing_from(const std::string& spec,
                                        const std::filesystem::path& folder);
 
 /// @throws InputError naming `where` and the known names
-[[nodiscard]] LaunchMode launch_mode_named(const std::string& name, const std::string& where);
 [[nodiscard]] RingOrder ring_order_named(const std::string& name, const std::string& where);
 [[nodiscard]] Folding folding_named(const std::string& name, const std::string& where);
 

@@ -4,8 +4,6 @@
 
 namespace decodesim {
 
-std::string to_string(LaunchMode mode) { return mode == LaunchMode::graph ? "graph" : "eager"; }
-
 std::string to_string(RingOrder order) {
   return order == RingOrder::searched ? "searched" : "ranks";
 }
@@ -51,6 +49,7 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["mapping"] = scenario.mapping;
   json["collectives"] = scenario.collectives;
   json["fidelity"] = to_string(scenario.fidelity);
+  json["framework"] = scenario.framework.reference;
   json["launch"] = to_string(scenario.launch);
   json["ring_order"] = to_string(scenario.ring_order);
   json["fold"] = to_string(scenario.fold);

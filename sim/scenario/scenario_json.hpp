@@ -9,7 +9,6 @@
 namespace decodesim {
 
 /// "graph", "eager": the names used in flags and files.
-[[nodiscard]] std::string to_string(LaunchMode mode);
 
 /// "searched", "ranks": the names used in flags and files.
 [[nodiscard]] std::string to_string(RingOrder order);

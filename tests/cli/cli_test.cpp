@@ -124,10 +124,11 @@ TEST(BadInput, SuggestsTheNearestName) {
                  3,
                  "--format: format \"jsn\" is unknown; did you mean \"json\"? known: text, "
                  "markdown, csv, json");
-  expect_refused("list modles",
-                 3,
-                 "list: kind \"modles\" is unknown; did you mean \"models\"? known: models, "
-                 "machines, networks, gpus, strategies, schedules, collectives, routings");
+  expect_refused(
+      "list modles",
+      3,
+      "list: kind \"modles\" is unknown; did you mean \"models\"? known: models, "
+      "machines, networks, gpus, frameworks, strategies, schedules, collectives, routings");
   for (const auto* arguments :
        {"run --model lama-3-8b --machine dgx-a100-80g", "describe lama-3-8b"}) {
     const auto ended = decodesim_with(arguments);
@@ -491,12 +492,21 @@ TEST(Lists, NameWhatOthersTake) {
 }
 
 TEST(Describe, KnowsEveryNameThatIsListed) {
-  for (const std::string kind :
-       {"models", "machines", "networks", "gpus", "strategies", "schedules", "collectives"}) {
+  for (const std::string kind : {"models",
+                                 "machines",
+                                 "networks",
+                                 "gpus",
+                                 "frameworks",
+                                 "strategies",
+                                 "schedules",
+                                 "collectives"}) {
     std::istringstream list{decodesim_with("list " + kind).out};
     int names = 0;
     for (std::string line; std::getline(list, line); ++names) {
       const auto name = line.substr(0, line.find(' '));
+      if (kind == "frameworks" && name == "none") {
+        continue; // stands for the lack of one
+      }
       const auto ended = decodesim_with("describe " + name);
       EXPECT_EQ(ended.code, 0) << name;
       EXPECT_NE(ended.out.find(name), std::string::npos) << name;

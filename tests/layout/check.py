@@ -109,9 +109,9 @@ def hardware_numbers(root):
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{pointer} is a bare number"
 
-    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus"]))
+    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus", "sim/host/frameworks"]))
     if not found:
-        yield "no machine, network and GPU files found"
+        yield "no machine, network, GPU and framework files found"
     for path, name in found:
         for problem in walk(json.loads(path.read_text()), ""):
             yield f"{name}: {problem}"

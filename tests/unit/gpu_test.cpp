@@ -83,7 +83,7 @@ TEST(SourcedNumber, RefusesAnUnknownKind) {
   EXPECT_EQ(
       message_of(read_seconds, R"({"value": 1, "unit": "s", "kind": "guessed", "source": "x"})"),
       "f.json: /kind: kind \"guessed\" is unknown; known: datasheet, measured, published, "
-      "assumed");
+      "fitted, assumed");
 }
 
 TEST(SourcedNumber, RequiresItsSource) {

@@ -230,7 +230,7 @@ TEST(MachineFile, RefusesUnknownKeys) {
   EXPECT_EQ(message_after("\"link_types\"", "\"linktypes\""),
             "m.json: /: key \"linktypes\" is unknown; did you mean \"link_types\"? known: "
             "format_version, name, summary, source, gpu, nodes, link_types, links, transports, "
-            "peer_to_peer, network_link, in_switch_reduction");
+            "peer_to_peer, network_link, in_switch_reduction, cpu_vendor");
 }
 
 TEST(MachineFile, NamesAnUnknownGpu) {
