@@ -23,13 +23,15 @@ CollectiveBench::~CollectiveBench() = default;
 
 Seconds CollectiveBench::time(CollectiveKind kind, Bytes total_bytes) const {
   return communication_
-      ->collective(plan_.axes.front(), 0, {.kind = kind, .axis = "world", .total_bytes = total_bytes})
+      ->collective(
+          plan_.axes.front(), 0, {.kind = kind, .axis = "world", .total_bytes = total_bytes})
       .idle_time([&](LinkDirection link) { return machine_.link(link).bandwidth.value; });
 }
 
 Seconds CollectiveBench::message(Bytes bytes) const {
-  return communication_->message(0, 1, bytes).idle_time(
-      [&](LinkDirection link) { return machine_.link(link).bandwidth.value; });
+  return communication_->message(0, 1, bytes).idle_time([&](LinkDirection link) {
+    return machine_.link(link).bandwidth.value;
+  });
 }
 
 } // namespace decodesim

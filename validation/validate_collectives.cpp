@@ -86,9 +86,9 @@ public:
       return row;
     }
     const auto style = system->launch.value_or(style_of(one.run));
-    row.group += style == LaunchStyle::processes ? "" : style == LaunchStyle::eager
-                                                            ? " (eager)"
-                                                            : " (one process)";
+    row.group += style == LaunchStyle::processes ? ""
+                 : style == LaunchStyle::eager   ? " (eager)"
+                                                 : " (one process)";
     row.reason = system->reason;
     try {
       const auto& bench = bench_of(*system, nodes, one.gpus / nodes);
@@ -109,15 +109,14 @@ private:
   }
 
   const CollectiveBench& bench_of(const SystemDescription& system, int nodes, int per_node) {
-    const auto key =
-        std::tuple{system.machine, system.fabric, system.collectives, nodes, per_node};
+    const auto key = std::tuple{system.machine, system.fabric, system.collectives, nodes, per_node};
     auto& bench = benches_[key];
     if (bench == nullptr) {
-      auto machine = find_machine(system.machine,
-                                  nodes,
-                                  "--machine",
-                                  system.fabric.empty() ? Fabric{}
-                                                        : parse_fabric(system.fabric, "fabric"));
+      auto machine =
+          find_machine(system.machine,
+                       nodes,
+                       "--machine",
+                       system.fabric.empty() ? Fabric{} : parse_fabric(system.fabric, "fabric"));
       if (machine.gpus_per_node() < per_node) {
         throw LayoutError{"the machine " + machine.name + " has " +
                           std::to_string(machine.gpus_per_node()) + " GPUs a node, not " +

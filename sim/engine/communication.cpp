@@ -14,10 +14,11 @@ namespace {
 
 int compute_capability_of(const Gpu& gpu) {
   const auto& name = gpu.name;
-  return name.starts_with("v100") ? 70
-         : name.starts_with("a100") ? 80
-         : name.starts_with("h") ? 90
-         : name.starts_with("b") || name.starts_with("gb") ? 100 : 89;
+  return name.starts_with("v100")                          ? 70
+         : name.starts_with("a100")                        ? 80
+         : name.starts_with("h")                           ? 90
+         : name.starts_with("b") || name.starts_with("gb") ? 100
+                                                           : 89;
 }
 
 } // namespace

@@ -80,8 +80,8 @@ const RegisterCollectiveAlgorithm registration{
      .transfer = transfer_of<present_version>,
      .arrays_received = arrays_received}};
 
-const auto version_registrations =
-    versions(std::integer_sequence<int, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30>{});
+const auto version_registrations = versions(
+    std::integer_sequence<int, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30>{});
 
 } // namespace
 

@@ -15,9 +15,8 @@ class Estimate {
 public:
   Estimate(const GroupGraph& graph, Version version, CollectiveKind kind, Bytes bytes)
       : graph_{graph}, version_{version}, kind_{kind}, bytes_{bytes},
-        steps_{static_cast<double>(kind == CollectiveKind::broadcast
-                                       ? graph.members
-                                       : ring_steps(kind, graph.members))} {}
+        steps_{static_cast<double>(
+            kind == CollectiveKind::broadcast ? graph.members : ring_steps(kind, graph.members))} {}
 
   [[nodiscard]] Candidate ring(Protocol protocol) const {
     auto bus = total();
@@ -38,9 +37,9 @@ public:
                      channels(tree_ll128_limit(graph_.generation, graph_.nodes)));
     }
     const auto inside = hop_latency(version_, graph_.in_node, Algorithm::tree, protocol);
-    const auto latency = base_latency(version_, Algorithm::tree, protocol) +
-                         2.0 * ((graph_.per_node - 1.0) * inside +
-                                levels() * between(Algorithm::tree, protocol));
+    const auto latency =
+        base_latency(version_, Algorithm::tree, protocol) +
+        2.0 * ((graph_.per_node - 1.0) * inside + levels() * between(Algorithm::tree, protocol));
     return made(Algorithm::tree, protocol, latency, bus, 0.5 * tree_correction(protocol, bytes_));
   }
 
@@ -51,8 +50,7 @@ public:
     BytesPerSecond speed;
     if (version_.minor >= 28) {
       const auto inside = found.in_node * nvls_efficiency(graph_.generation) *
-                          ((found.count - 1.0) / found.count) *
-                          (reduces_and_copies ? 2.0 : others);
+                          ((found.count - 1.0) / found.count) * (reduces_and_copies ? 2.0 : others);
       speed = std::min(inside, found.between_nodes);
     } else {
       speed = reduces_and_copies ? std::min(found.in_node, found.between_nodes)
@@ -94,7 +92,9 @@ private:
 
   [[nodiscard]] double levels() const { return std::floor(std::log2(graph_.nodes)); }
 
-  [[nodiscard]] double nvls_share() const { return version_.minor >= 28 ? n() / steps_ : 5.0 / 6.0; }
+  [[nodiscard]] double nvls_share() const {
+    return version_.minor >= 28 ? n() / steps_ : 5.0 / 6.0;
+  }
 
   [[nodiscard]] BytesPerSecond total() const {
     return static_cast<double>(graph_.rings.count) *
@@ -124,8 +124,7 @@ private:
       return base + steps_ * link;
     }
     const auto inside = std::max(link, network_overhead(protocol, graph_.amd_cpu));
-    const double outside =
-        (kind_ == CollectiveKind::all_reduce ? 2.0 : 1.0) * (graph_.nodes - 1.0);
+    const double outside = (kind_ == CollectiveKind::all_reduce ? 2.0 : 1.0) * (graph_.nodes - 1.0);
     auto latency =
         base + (steps_ - outside) * inside + outside * between(Algorithm::ring, protocol);
     constexpr double doubled = 2.0; // channels, after the search
@@ -190,9 +189,8 @@ candidates(const GroupGraph& graph, Version version, CollectiveKind kind, Bytes 
 
 Candidate choose(const GroupGraph& graph, Version version, CollectiveKind kind, Bytes bytes) {
   const auto all = candidates(graph, version, kind, bytes);
-  return *std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return a.time < b.time;
-  });
+  return *std::min_element(
+      all.begin(), all.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
 }
 
 } // namespace decodesim::nccl

@@ -69,8 +69,7 @@ Channels find_rings(Generation generation,
   const auto most = between_nodes ? std::min(in_node, *between_nodes) : in_node;
   Channels best{.count = 0, .in_node = {}, .between_nodes = {}};
   for (const double speed : speeds(generation, nodes)) {
-    const int count =
-        std::min(32, static_cast<int>(std::floor(most / gbytes(speed) + rounding)));
+    const int count = std::min(32, static_cast<int>(std::floor(most / gbytes(speed) + rounding)));
     if (count * speed > best.total_in_node().value() / 1e9 + rounding) {
       best = {.count = count, .in_node = gbytes(speed), .between_nodes = gbytes(speed)};
     }
@@ -137,15 +136,15 @@ GroupGraph graph_of(const GroupNetwork& group) {
       const auto nic = std::min(path.bandwidth * 0.96, counted_pcie(path.bandwidth));
       between = between ? std::min(*between, nic) : nic;
       const auto step = group.cost(Transport::network).hop + path.latency;
-      graph.plugin_latency = std::max(
-          graph.plugin_latency,
-          step - hop_latency({}, LinkClass::network, Algorithm::ring, Protocol::ll));
+      graph.plugin_latency =
+          std::max(graph.plugin_latency,
+                   step - hop_latency({}, LinkClass::network, Algorithm::ring, Protocol::ll));
       continue;
     }
     const bool nvlink = path.transport == Transport::nvlink;
     nvlink_alone = nvlink_alone && nvlink;
-    const auto counted = nvlink ? path.bandwidth * nvlink_ratio(graph.generation)
-                                : counted_pcie(path.bandwidth);
+    const auto counted =
+        nvlink ? path.bandwidth * nvlink_ratio(graph.generation) : counted_pcie(path.bandwidth);
     inside = inside ? std::min(*inside, counted) : counted;
   }
   const auto rings = static_cast<double>(channels.size());

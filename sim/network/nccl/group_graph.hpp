@@ -12,7 +12,10 @@ struct Channels {
   int count = 1;
   BytesPerSecond in_node;       ///< of one channel
   BytesPerSecond between_nodes; ///< of one channel
-  [[nodiscard]] BytesPerSecond total_in_node() const { return static_cast<double>(count) * in_node; }
+
+  [[nodiscard]] BytesPerSecond total_in_node() const {
+    return static_cast<double>(count) * in_node;
+  }
 };
 
 /// A group as NCCL's topology search describes it to its cost model.

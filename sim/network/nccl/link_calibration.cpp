@@ -29,7 +29,8 @@ Transport read_transport(const JsonReader& json) {
 int read_compute_capability(const JsonReader& json) {
   const auto text = json.as_string();
   const auto point = text.find('.');
-  const auto digits = text.substr(0, point) + (point == std::string::npos ? "" : text.substr(point + 1));
+  const auto digits =
+      text.substr(0, point) + (point == std::string::npos ? "" : text.substr(point + 1));
   if (point == std::string::npos || digits.size() < 2 || digits.size() > 3 ||
       digits.find_first_not_of("0123456789") != std::string::npos) {
     throw json.error("is \"" + text + "\"", "a compute capability is expected: \"9.0\"");
@@ -108,8 +109,8 @@ const std::vector<LinkCalibration>& link_calibrations() {
   static const std::vector<LinkCalibration> all = [] {
     std::vector<LinkCalibration> list;
     for (const auto& name : data_file_names(DataKind::collective_fit)) {
-      list.push_back(read_link_calibration(
-          JsonReader::open(find_data_file(DataKind::collective_fit, name))));
+      list.push_back(
+          read_link_calibration(JsonReader::open(find_data_file(DataKind::collective_fit, name))));
     }
     return list;
   }();

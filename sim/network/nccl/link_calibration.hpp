@@ -32,14 +32,15 @@ struct KernelCost {
   BytesPerSecond bandwidth;
   BytesPerSecond copy;
 
-  /// What a message that is moved in so many parts pays, all of the fill from parts x fill_bytes on.
+  /// What a message that is moved in so many parts pays, all of the fill from parts x fill_bytes
+  /// on.
   [[nodiscard]] Seconds fill_time(Bytes bytes, int parts, int members) const;
   /// Bandwidth with the local copies counted in.
   [[nodiscard]] BytesPerSecond effective_bandwidth(int steps) const;
 };
 
-/// Fitted costs of NCCL's kernels on GPUs of one compute capability over one kind of link, as a file of
-/// `sim/network/nccl/fits/` has them.
+/// Fitted costs of NCCL's kernels on GPUs of one compute capability over one kind of link, as a
+/// file of `sim/network/nccl/fits/` has them.
 struct LinkCalibration {
   std::string name;
   std::string summary;

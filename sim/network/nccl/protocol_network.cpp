@@ -118,9 +118,8 @@ TransportCost ProtocolNetwork::in_node_cost(Transport transport) const {
 }
 
 double ProtocolNetwork::efficiency() const {
-  return chosen_.algorithm == Algorithm::tree
-             ? tree_correction(chosen_.protocol, task_.total_bytes)
-             : 1.0;
+  return chosen_.algorithm == Algorithm::tree ? tree_correction(chosen_.protocol, task_.total_bytes)
+                                              : 1.0;
 }
 
 TransportCost ProtocolNetwork::network_cost() const {
@@ -133,9 +132,8 @@ TransportCost ProtocolNetwork::network_cost() const {
   cost.hop = std::max(cost.hop, Seconds{});
   if (chosen_.protocol == Protocol::ll) {
     const auto rings = static_cast<double>(group_.channels().size());
-    cost.bandwidth = std::min(
-        cost.bandwidth / wire_ratio(Protocol::ll),
-        ll_limit(graph_.generation, graph_.nodes, graph_.amd_cpu) / rings);
+    cost.bandwidth = std::min(cost.bandwidth / wire_ratio(Protocol::ll),
+                              ll_limit(graph_.generation, graph_.nodes, graph_.amd_cpu) / rings);
   } else {
     cost.bandwidth = cost.bandwidth / wire_ratio(chosen_.protocol);
   }
