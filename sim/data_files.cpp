@@ -22,6 +22,8 @@ fs::path folder(DataKind kind) {
     return data_root() / "sim" / "device" / "gpus";
   case DataKind::collective_fit:
     return data_root() / "sim" / "network" / "nccl" / "fits";
+  case DataKind::kernels:
+    return data_root() / "sim" / "device" / "kernels";
   case DataKind::framework:
     return data_root() / "sim" / "host" / "frameworks";
   case DataKind::model:

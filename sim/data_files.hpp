@@ -4,14 +4,23 @@
 #include <string>
 #include <vector>
 
-/// The data that comes with the program: machines, networks, what imports assume, GPUs, frameworks,
-/// model presets.
+/// The data that comes with the program: machines, networks, what imports assume, GPUs, their
+/// kernels, frameworks, model presets.
 ///
 /// They are looked up below one root: `$DECODESIM_DATA` if set, else `share/decodesim` beside the
 /// installed library, else the source tree the library was built from.
 namespace decodesim {
 
-enum class DataKind { machine, network, import, gpu, framework, collective_fit, model };
+enum class DataKind {
+  machine,
+  network,
+  import,
+  gpu,
+  kernels,
+  framework,
+  collective_fit,
+  model
+};
 
 /// Folder that holds what comes with the program, under the names of the source tree.
 [[nodiscard]] std::filesystem::path data_root();

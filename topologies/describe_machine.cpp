@@ -56,6 +56,10 @@ public:
     numbers_.push_back({owner_, name, to_text(number.value), number.kind, number.source});
   }
 
+  void add(const std::string& name, const Sourced<std::string>& other) {
+    numbers_.push_back({owner_, name, "those of " + other.value, other.kind, other.source});
+  }
+
   [[nodiscard]] const std::vector<Number>& all() const { return numbers_; }
 
 private:
@@ -65,6 +69,8 @@ private:
 
 void add_gpu(NumberList& list, const Gpu& gpu) {
   list.set_owner("gpu " + gpu.name);
+  list.add("sm_count", gpu.sm_count);
+  list.add("l2_cache", gpu.l2_cache);
   list.add("memory_capacity", gpu.memory_capacity);
   list.add("memory_reserve", gpu.memory_reserve);
   list.add("memory_bandwidth", gpu.memory_bandwidth);
@@ -73,6 +79,10 @@ void add_gpu(NumberList& list, const Gpu& gpu) {
   }
   list.add("eager_launch", gpu.eager_launch);
   list.add("graph_launch", gpu.graph_launch);
+  if (!gpu.kernels_of.value.empty()) {
+    list.add("kernels", gpu.kernels_of);
+    return;
+  }
   for (const auto& [kernel_class, cost] : gpu.kernels) {
     const auto name = "kernels/" + to_string(kernel_class);
     list.add(name + "/fixed", cost.fixed);

@@ -36,6 +36,12 @@ template <class T> void number_row(const std::string& name, const Sourced<T>& nu
 
 void describe(const Gpu& gpu) {
   std::cout << "gpu " << gpu.name << ": " << gpu.summary << "\n";
+  row("compute capability", to_string(gpu.compute_capability));
+  if (!gpu.kernels_of.value.empty()) {
+    row("kernels", "those of " + gpu.kernels_of.value + " (" + gpu.kernels_of.source + ")");
+  }
+  number_row("sm_count", gpu.sm_count);
+  number_row("l2_cache", gpu.l2_cache);
   number_row("memory_capacity", gpu.memory_capacity);
   number_row("memory_reserve", gpu.memory_reserve);
   number_row("memory_bandwidth", gpu.memory_bandwidth);

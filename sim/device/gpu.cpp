@@ -4,45 +4,16 @@
 #include "sim/quantity_text.hpp"
 #include "sim/sourced_json.hpp"
 
-#include <array>
+#include <cmath>
+#include <cstdlib>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace decodesim {
 
 namespace {
-
-constexpr std::array<std::pair<KernelClass, const char*>, 9> kernel_classes{
-    {{KernelClass::gemm, "gemm"},
-     {KernelClass::grouped_gemm, "grouped_gemm"},
-     {KernelClass::attention_decode, "attention_decode"},
-     {KernelClass::attention_latent, "attention_latent"},
-     {KernelClass::attention_prefill, "attention_prefill"},
-     {KernelClass::norm, "norm"},
-     {KernelClass::elementwise, "elementwise"},
-     {KernelClass::embedding, "embedding"},
-     {KernelClass::sampling, "sampling"}}};
-
-KernelClassCost read_kernel_class(const JsonReader& json) {
-  json.allow_only({"fixed", "flop_efficiency_ratio", "byte_efficiency_ratio"});
-  return {read_seconds(json.at("fixed")),
-          read_ratio(json.at("flop_efficiency_ratio")),
-          read_ratio(json.at("byte_efficiency_ratio"))};
-}
-
-std::map<KernelClass, KernelClassCost> read_kernel_classes(const JsonReader& json) {
-  std::vector<std::string> names;
-  for (const auto& entry : kernel_classes) {
-    names.emplace_back(entry.second);
-  }
-  json.allow_only(names);
-  std::map<KernelClass, KernelClassCost> classes;
-  for (const auto& [kernel_class, name] : kernel_classes) {
-    classes[kernel_class] = read_kernel_class(json.at(name));
-  }
-  return classes;
-}
 
 std::map<DataType, Sourced<FlopPerSecond>> read_peaks(const JsonReader& json) {
   std::map<DataType, Sourced<FlopPerSecond>> peaks;
@@ -65,26 +36,120 @@ std::map<DataType, Sourced<FlopPerSecond>> read_peaks(const JsonReader& json) {
   return peaks;
 }
 
-} // namespace
-
-std::string to_string(KernelClass kernel_class) {
-  for (const auto& [value, name] : kernel_classes) {
-    if (value == kernel_class) {
-      return name;
-    }
+ComputeCapability read_compute_capability(const JsonReader& json) {
+  const auto text = json.as_string();
+  const auto is_digits = [](const std::string& part) {
+    return !part.empty() && part.size() <= 2 &&
+           part.find_first_not_of("0123456789") == std::string::npos;
+  };
+  const auto dot = text.find('.');
+  if (dot == std::string::npos || !is_digits(text.substr(0, dot)) ||
+      !is_digits(text.substr(dot + 1))) {
+    throw json.error("is \"" + text + "\"", "two numbers as in \"9.0\" are expected");
   }
-  return "?";
+  return {std::stoi(text.substr(0, dot)), std::stoi(text.substr(dot + 1))};
 }
 
-KernelClass kernel_class_named(const std::string& name, const std::string& where) {
-  std::vector<std::string> known;
-  for (const auto& [value, one] : kernel_classes) {
-    if (name == one) {
-      return value;
-    }
-    known.emplace_back(one);
+/// The generation whose types of products the GPU has, for files that do not tell.
+ComputeCapability capability_by_peaks(const std::map<DataType, Sourced<FlopPerSecond>>& peaks) {
+  if (peaks.contains(DataType::fp8)) {
+    return {9, 0};
   }
-  throw InputError::unknown_name(where, "kernel class", name, known);
+  return peaks.contains(DataType::bf16) ? ComputeCapability{8, 0} : ComputeCapability{7, 0};
+}
+
+Sourced<int> read_sm_count(const JsonReader& json) {
+  const auto count = read_count(json);
+  if (count.value < 1.0 || count.value != std::floor(count.value)) {
+    throw json.error("is no number of processors", "a whole number from 1 on is expected");
+  }
+  return {static_cast<int>(count.value), count.kind, count.source};
+}
+
+template <class T> Sourced<T> not_told(T value) {
+  return {value, SourceKind::assumed, "the file does not tell; that of an A100"};
+}
+
+/// What files of users may leave out.
+void read_device(const JsonReader& json, Gpu& gpu) {
+  const auto capability = json.find("compute_capability");
+  gpu.compute_capability =
+      capability ? read_compute_capability(*capability) : capability_by_peaks(gpu.peak);
+  const auto sm_count = json.find("sm_count");
+  gpu.sm_count = sm_count ? read_sm_count(*sm_count) : not_told(108);
+  const auto l2_cache = json.find("l2_cache");
+  gpu.l2_cache = l2_cache ? read_bytes(*l2_cache) : not_told(Bytes{40.0 * 1024 * 1024});
+}
+
+/// The GPU with a kernel file that is nearest to `gpu`: by generation first (the newest that is not
+/// newer, else the oldest), then by memory bandwidth.
+std::string nearest_with_kernels(const Gpu& gpu) {
+  std::string best;
+  std::tuple<bool, int, double> best_distance;
+  for (const auto& name : data_file_names(DataKind::kernels)) {
+    const auto preset = find_data_file(DataKind::gpu, name);
+    if (preset.empty()) {
+      continue;
+    }
+    const auto json = JsonReader::open(preset);
+    const auto capability = read_compute_capability(json.at("compute_capability"));
+    const auto bandwidth = read_bytes_per_second(json.at("memory_bandwidth")).value;
+    const auto generations = (gpu.compute_capability.major - capability.major) * 100 +
+                             gpu.compute_capability.minor - capability.minor;
+    const std::tuple distance{generations < 0,
+                              std::abs(generations),
+                              std::abs(std::log(bandwidth / gpu.memory_bandwidth.value))};
+    if (best.empty() || distance < best_distance) {
+      best = name;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+/// What is known of another GPU is an assumption here.
+template <class T> void transfer(Sourced<T>& number, const std::string& relative) {
+  number.source = "as on the " + relative + ": " + number.source;
+  number.kind = SourceKind::assumed;
+}
+
+/// Kernels of another GPU: its efficiencies and fixed costs, with the bandwidth and peaks of `gpu`.
+void take_kernels_of(const std::string& relative, const std::string& why, Gpu& gpu) {
+  gpu.kernels = load_kernels(find_data_file(DataKind::kernels, relative));
+  gpu.kernels_of = {relative, SourceKind::assumed, why};
+  for (auto& [kernel_class, cost] : gpu.kernels) {
+    transfer(cost.fixed, relative);
+    transfer(cost.flop_efficiency_ratio, relative);
+    transfer(cost.byte_efficiency_ratio, relative);
+  }
+}
+
+/// Kernels written in the GPU file, of the GPU that it names, measured on it, or of its nearest
+/// relative.
+void read_kernels(const JsonReader& json, Gpu& gpu) {
+  const auto kernels = json.find("kernels");
+  if (kernels && kernels->is_object()) {
+    gpu.kernels = read_kernel_classes(*kernels);
+  } else if (kernels) {
+    const auto relative = kernels->as_string();
+    if (find_data_file(DataKind::kernels, relative).empty()) {
+      throw InputError::unknown_name(
+          kernels->where(), "GPU with kernels", relative, data_file_names(DataKind::kernels));
+    }
+    take_kernels_of(relative, "the relative that its file names, scaled by the datasheets", gpu);
+  } else if (const auto own = find_data_file(DataKind::kernels, gpu.name); !own.empty()) {
+    gpu.kernels = load_kernels(own);
+  } else {
+    take_kernels_of(nearest_with_kernels(gpu),
+                    "the nearest GPU whose kernels are known, scaled by the datasheets",
+                    gpu);
+  }
+}
+
+} // namespace
+
+std::string to_string(ComputeCapability capability) {
+  return std::to_string(capability.major) + "." + std::to_string(capability.minor);
 }
 
 Gpu load_gpu(const std::filesystem::path& path) {
@@ -92,6 +157,9 @@ Gpu load_gpu(const std::filesystem::path& path) {
   json.allow_only({"format_version",
                    "name",
                    "summary",
+                   "compute_capability",
+                   "sm_count",
+                   "l2_cache",
                    "memory_capacity",
                    "memory_reserve",
                    "memory_bandwidth",
@@ -114,7 +182,8 @@ Gpu load_gpu(const std::filesystem::path& path) {
   gpu.peak = read_peaks(json.at("peak"));
   gpu.eager_launch = read_seconds(json.at("eager_launch"));
   gpu.graph_launch = read_seconds(json.at("graph_launch"));
-  gpu.kernels = read_kernel_classes(json.at("kernels"));
+  read_device(json, gpu);
+  read_kernels(json, gpu);
   return gpu;
 }
 

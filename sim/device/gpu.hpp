@@ -1,43 +1,34 @@
 #pragma once
 
+#include "sim/device/kernel_parameters.hpp"
 #include "sim/model/data_type.hpp"
 #include "sim/sourced.hpp"
 
+#include <compare>
 #include <filesystem>
 #include <map>
 #include <string>
 
 namespace decodesim {
 
-/// Kinds of kernels that share one set of efficiencies. Enumerators are the names used in files.
-enum class KernelClass {
-  gemm,              ///< matrix product, from GEMV-like (decode) to compute-bound (prefill)
-  grouped_gemm,      ///< one matrix product per expert, in one kernel
-  attention_decode,  ///< one query token per sequence against its cache
-  attention_latent,  ///< one query token per sequence against its cache of latents (MLA)
-  attention_prefill, ///< all prompt tokens against each other, causal
-  norm,              ///< norm, with the residual addition fused
-  elementwise,       ///< rotary embedding, activation, copies
-  embedding,         ///< table lookup
-  sampling           ///< arg max over the logits
+/// CUDA's number of a generation of GPUs: 8.0 Ampere (A100), 8.9 Ada, 9.0 Hopper, 10.0 Blackwell.
+struct ComputeCapability {
+  int major = 0;
+  int minor = 0;
+
+  auto operator<=>(const ComputeCapability&) const = default;
 };
 
-[[nodiscard]] std::string to_string(KernelClass kernel_class);
-/// @throws InputError naming `where` and the known names
-[[nodiscard]] KernelClass kernel_class_named(const std::string& name, const std::string& where);
-
-/// Roofline of one kernel class on one GPU:
-/// t = fixed + max(flop / (peak x flop_efficiency), bytes / (bandwidth x byte_efficiency)).
-struct KernelClassCost {
-  Sourced<Seconds> fixed;
-  Sourced<double> flop_efficiency_ratio; ///< in (0, 1]
-  Sourced<double> byte_efficiency_ratio; ///< in (0, 1]
-};
+/// "9.0"
+[[nodiscard]] std::string to_string(ComputeCapability capability);
 
 /// One GPU, as described by a file of `sim/device/gpus/` (format: docs/machine-files.md).
 struct Gpu {
   std::string name;
   std::string summary;
+  ComputeCapability compute_capability;
+  Sourced<int> sm_count; ///< streaming multiprocessors
+  Sourced<Bytes> l2_cache;
   Sourced<Bytes> memory_capacity; ///< what the driver reports
   Sourced<Bytes> memory_reserve;  ///< not usable for the model: CUDA context, NCCL, workspaces
   Sourced<BytesPerSecond> memory_bandwidth;
@@ -46,6 +37,9 @@ struct Gpu {
   Sourced<Seconds> eager_launch; ///< host time per kernel or collective launched one by one
   Sourced<Seconds> graph_launch; ///< host time per launch of one captured step
   std::map<KernelClass, KernelClassCost> kernels; ///< every class present
+  /// The GPU that `kernels` were measured on, and why it was taken, when it is another one; empty
+  /// otherwise. Efficiencies and fixed costs are then the other GPU's, bandwidth and peaks its own.
+  Sourced<std::string> kernels_of;
 
   /// Memory that the model may use: capacity less reserve.
   [[nodiscard]] Bytes usable_memory() const { return memory_capacity.value - memory_reserve.value; }

@@ -21,12 +21,19 @@ FlopPerSecond peak_of(DataType compute, const Gpu& gpu) {
 
 } // namespace
 
-Seconds kernel_time(const KernelWork& work, const Gpu& gpu) {
+Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
   const auto& cost = gpu.kernels.at(work.kernel_class);
   const auto arithmetic =
       work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
-  const auto memory = work.bytes / (gpu.memory_bandwidth.value * cost.byte_efficiency_ratio.value);
-  return cost.fixed.value + std::max(arithmetic, memory);
+  const auto better = library.byte_efficiency.find(work.kernel_class);
+  const auto byte_efficiency =
+      better == library.byte_efficiency.end()
+          ? cost.byte_efficiency_ratio.value
+          : std::min(1.0, cost.byte_efficiency_ratio.value * better->second);
+  const auto memory = work.bytes / (gpu.memory_bandwidth.value * byte_efficiency);
+  const auto own = library.fixed.find(work.kernel_class);
+  const auto fixed = own == library.fixed.end() ? cost.fixed.value : own->second;
+  return fixed + std::max(arithmetic, memory);
 }
 
 } // namespace decodesim

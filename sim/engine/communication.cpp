@@ -10,19 +10,6 @@
 
 namespace decodesim {
 
-namespace {
-
-int compute_capability_of(const Gpu& gpu) {
-  const auto& name = gpu.name;
-  return name.starts_with("v100")                          ? 70
-         : name.starts_with("a100")                        ? 80
-         : name.starts_with("h")                           ? 90
-         : name.starts_with("b") || name.starts_with("gb") ? 100
-                                                           : 89;
-}
-
-} // namespace
-
 /// A group on the machine: ranks in ring order, its channels and switch ports.
 class Communication::Group final : public GroupNetwork {
 public:
@@ -92,7 +79,8 @@ public:
   }
 
   [[nodiscard]] int compute_capability() const override {
-    return compute_capability_of(owner_.machine_.gpu);
+    const auto& capability = owner_.machine_.gpu.compute_capability;
+    return 10 * capability.major + capability.minor;
   }
 
   [[nodiscard]] NetworkHost network_host() const override {
@@ -206,9 +194,10 @@ CriticalPath critical_path(const Plan& plan,
   };
   return critical_path(
       plan,
-      {.kernel = [&](int,
-                     const Kernel& kernel,
-                     StepContext at) { return kernel_time(kernel_work(kernel, at), machine.gpu); },
+      {.kernel =
+           [&](int, const Kernel& kernel, StepContext at) {
+             return kernel_time(kernel_work(kernel, at), machine.gpu, options.kernels);
+           },
        .collective =
            [&](const Collective& collective, const std::vector<int>& ranks) {
              const auto& axis = plan.axis(collective.axis);

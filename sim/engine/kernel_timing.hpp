@@ -18,9 +18,12 @@ struct KernelTiming {
 /// experts depend on step and rank and are worked out each time.
 class KernelTimings {
 public:
-  /// Both must outlive this.
+  /// All but the index must outlive this.
   /// @param program  index in the plan
-  KernelTimings(const Plan& plan, std::size_t program, const Gpu& gpu);
+  KernelTimings(const Plan& plan,
+                std::size_t program,
+                const Gpu& gpu,
+                const KernelLibrary& library);
 
   [[nodiscard]] KernelTiming at(int rank, Part part, int index, int step) const;
 
@@ -32,8 +35,11 @@ private:
     const Operation* routed = nullptr; ///< null when the rank does not matter
   };
 
+  [[nodiscard]] KernelTiming timing_of(const Kernel& kernel, StepContext at) const;
+
   const Plan& plan_;
   const Gpu& gpu_;
+  const KernelLibrary& library_;
   mutable std::array<std::vector<Entry>, 3> entries_;
 };
 

@@ -37,7 +37,7 @@ Player::Player(const Plan& plan,
   std::vector<bool> overlaps; // by program
   for (std::size_t program = 0; program < plan.programs.size(); ++program) {
     indices_.emplace_back(plan.programs[program], plays_);
-    timings_.emplace_back(plan, program, machine.gpu);
+    timings_.emplace_back(plan, program, machine.gpu, options.kernels);
     overlaps.push_back(has_several_streams(indices_.back()));
   }
   transfers_ = std::make_unique<PreparedTransfers>(

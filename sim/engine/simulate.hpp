@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/device/kernel_cost.hpp"
 #include "sim/engine/timeline.hpp"
 #include "sim/host/framework.hpp"
 #include "sim/network/collective_algorithm.hpp"
@@ -30,6 +31,7 @@ struct SimulationOptions {
   Framework framework = {};
   LaunchMode launch = LaunchMode::graph; ///< the framework's own is only its default
   std::uint64_t seed = 0;                ///< of the delays
+  KernelLibrary kernels; ///< how the engine's kernels differ from those of the GPU file
   RingOrder ring_order = RingOrder::searched;
   Folding fold = Folding::automatic;
   /// Every decode step is played, not only some of those that differ in nothing but their context.

@@ -175,6 +175,15 @@ LayoutResult run_layout(const Scenario& scenario, const Layout& layout, const Ru
   return run_on(loaded.model, loaded.machine, scenario, layout, options);
 }
 
+LayoutResult run_layout(const Model& model,
+                        const Machine& machine,
+                        const Scenario& scenario,
+                        const Layout& layout,
+                        const RunOptions& options) {
+  check_mapping(scenario.mapping, machine.gpu_count(), "mapping");
+  return run_on(model, machine, scenario, layout, options);
+}
+
 Report run_scenario(const Scenario& scenario, const RunOptions& options) {
   const auto loaded = load(scenario);
   std::vector<ChildTask> tasks;

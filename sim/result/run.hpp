@@ -39,6 +39,14 @@ struct RunOptions {
 [[nodiscard]] LayoutResult
 run_layout(const Scenario& scenario, const Layout& layout, const RunOptions& options = {});
 
+/// The same for a model and a machine that are loaded already; the scenario's names are not looked
+/// at.
+[[nodiscard]] LayoutResult run_layout(const Model& model,
+                                      const Machine& machine,
+                                      const Scenario& scenario,
+                                      const Layout& layout,
+                                      const RunOptions& options = {});
+
 /// Simulates every layout of a scenario, each in a child process of its own (SimGrid's engine is
 /// one per process), so that no result depends on its neighbours. The results have no timelines:
 /// take them in `on_result`. When one layout fails, the others are stopped. Call it from a process

@@ -109,7 +109,7 @@ def hardware_numbers(root):
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{pointer} is a bare number"
 
-    found = list(files(root, ".json", folders=["topologies", "sim/device/gpus", "sim/host/frameworks"]))
+    found = list(files(root, ".json", folders=["topologies", "sim/device", "sim/host/frameworks"]))
     if not found:
         yield "no machine, network, GPU and framework files found"
     for path, name in found:

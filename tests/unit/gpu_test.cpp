@@ -176,20 +176,16 @@ INSTANTIATE_TEST_SUITE_P(All,
                          });
 
 TEST(GpuPresets, AreThoseThatAreDocumented) {
-  const std::vector<std::string> expected{"a100-pcie-40g",
-                                          "a100-pcie-80g",
-                                          "a100-sxm4-40g",
-                                          "a100-sxm4-80g",
-                                          "b200-sxm",
-                                          "gb200-186g",
-                                          "h100-pcie-80g",
-                                          "h100-sxm5-80g",
-                                          "h200-nvl-141g",
-                                          "h200-sxm5-141g",
-                                          "l40s-48g",
-                                          "rtx4090-24g",
-                                          "v100-sxm2-16g",
-                                          "v100-sxm2-32g"};
+  const std::vector<std::string> expected{
+      "a10-24g",        "a100-pcie-40g", "a100-pcie-80g",    "a100-sxm4-40g",  "a100-sxm4-80g",
+      "a30-24g",        "a40-48g",       "a800-sxm4-80g",    "b200-sxm",       "b300-sxm",
+      "gb200-186g",     "h100-nvl-94g",  "h100-pcie-80g",    "h100-sxm5-80g",  "h20-141g",
+      "h20-96g",        "h200-nvl-141g", "h200-sxm5-141g",   "h800-sxm5-80g",  "l4-24g",
+      "l40s-48g",       "rtx-a6000-48g", "rtx-pro-6000-96g", "rtx2080ti-11g",  "rtx3070-8g",
+      "rtx3080-10g",    "rtx3080ti-12g", "rtx3090-24g",      "rtx4000ada-20g", "rtx4070ti-12g",
+      "rtx4080-16g",    "rtx4090-24g",   "rtx4090d-24g",     "rtx5000ada-32g", "rtx5090-32g",
+      "rtx6000ada-48g", "t4-16g",        "v100-pcie-16g",    "v100-pcie-32g",  "v100-sxm2-16g",
+      "v100-sxm2-32g",  "v100s-pcie-32g"};
   EXPECT_EQ(data_file_names(DataKind::gpu), expected);
 }
 
@@ -215,13 +211,20 @@ TEST(GpuPresets, GiveDensePeaks) {
   EXPECT_EQ(find_gpu("h200-nvl-141g", "").peak.at(DataType::bf16).value, 835.5_TFLOPs);
 }
 
+/// "a, b, c"
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
 TEST(GpuFile, SuggestsTheNearestPreset) {
   const InputFile unused{""};
   EXPECT_EQ(unused.message_of([] { (void)find_gpu("h100-sxm-80g", "--gpu"); }),
-            "--gpu: GPU \"h100-sxm-80g\" is unknown; did you mean \"h100-sxm5-80g\"? known: "
-            "a100-pcie-40g, a100-pcie-80g, a100-sxm4-40g, a100-sxm4-80g, b200-sxm, gb200-186g, "
-            "h100-pcie-80g, h100-sxm5-80g, h200-nvl-141g, h200-sxm5-141g, l40s-48g, rtx4090-24g, "
-            "v100-sxm2-16g, v100-sxm2-32g");
+            "--gpu: GPU \"h100-sxm-80g\" is unknown; did you mean \"h100-sxm5-80g\"? known: " +
+                listed(data_file_names(DataKind::gpu)));
 }
 
 TEST(GpuFile, ThatIsMissingIsNamed) {
@@ -252,7 +255,8 @@ TEST(GpuFile, RefusesUnknownKeys) {
   EXPECT_EQ(
       message_after("\"memory_reserve\"", "\"memory_reserv\""),
       "gpu.json: /: key \"memory_reserv\" is unknown; did you mean \"memory_reserve\"? known: "
-      "format_version, name, summary, memory_capacity, memory_reserve, memory_bandwidth, "
+      "format_version, name, summary, compute_capability, sm_count, l2_cache, memory_capacity, "
+      "memory_reserve, memory_bandwidth, "
       "peak, eager_launch, graph_launch, kernels");
 }
 
@@ -261,16 +265,120 @@ TEST(GpuFile, RefusesAReserveAboveTheCapacity) {
             "gpu.json: /memory_reserve: is 90 GB; less than the capacity of 85.9 GB is expected");
 }
 
-TEST(GpuFile, RequiresEveryKernelClass) {
-  EXPECT_EQ(message_after("\"sampling\"", "\"_sampling\""),
-            "gpu.json: /kernels: has no \"sampling\"; it is required");
+/// As message_after, of the file of kernels.
+std::string kernels_message_after(std::string_view from, std::string_view to) {
+  const InputFile file{
+      changed(read_text(find_data_file(DataKind::kernels, "a100-sxm4-80g")), from, to), "k.json"};
+  return file.message_of([&] { (void)load_kernels(file.path()); });
 }
 
-TEST(GpuFile, RefusesAnUnknownKernelClass) {
-  EXPECT_EQ(message_after("\"gemm\"", "\"gem\""),
-            "gpu.json: /kernels: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
+TEST(KernelFile, RequiresEveryKernelClass) {
+  EXPECT_EQ(kernels_message_after("\"sampling\"", "\"_sampling\""),
+            "k.json: /classes: has no \"sampling\"; it is required");
+}
+
+TEST(KernelFile, RefusesAnUnknownKernelClass) {
+  EXPECT_EQ(kernels_message_after("\"gemm\"", "\"gem\""),
+            "k.json: /classes: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
             "grouped_gemm, attention_decode, attention_latent, attention_prefill, norm, "
             "elementwise, embedding, sampling");
+}
+
+TEST(GpuFile, KnowsItsGenerationAndProcessors) {
+  const auto gpu = find_gpu("h100-sxm5-80g", "");
+  EXPECT_EQ(gpu.compute_capability, (ComputeCapability{9, 0}));
+  EXPECT_EQ(to_string(gpu.compute_capability), "9.0");
+  EXPECT_EQ(gpu.sm_count.value, 132);
+  EXPECT_EQ(gpu.l2_cache.value.value(), 50.0 * 1024 * 1024);
+  EXPECT_TRUE(gpu.kernels_of.value.empty());
+}
+
+TEST(GpuFile, RefusesACapabilityThatIsNotTwoNumbers) {
+  EXPECT_EQ(message_after("\"8.0\"", "\"sm_80\""),
+            "gpu.json: /compute_capability: is \"sm_80\"; two numbers as in \"9.0\" are expected");
+}
+
+TEST(GpuFile, MayNameTheGpuWhoseKernelsItTakes) {
+  const auto gpu = find_gpu("v100-sxm2-32g", "");
+  const auto a100 = find_gpu("a100-sxm4-80g", "");
+  EXPECT_EQ(gpu.kernels_of.value, "a100-sxm4-80g");
+  const auto& cost = gpu.kernels.at(KernelClass::gemm);
+  EXPECT_EQ(cost.fixed.value, a100.kernels.at(KernelClass::gemm).fixed.value);
+  EXPECT_EQ(cost.fixed.kind, SourceKind::assumed);
+  EXPECT_EQ(cost.fixed.source.substr(0, 21), "as on the a100-sxm4-8");
+}
+
+TEST(GpuFile, RefusesKernelsOfAnUnknownGpu) {
+  const InputFile file{
+      changed(read_text(find_data_file(DataKind::gpu, "l4-24g")), "l40s-48g", "l40s-4g"),
+      "gpu.json"};
+  EXPECT_EQ(file.message_of([&] { (void)load_gpu(file.path()); }),
+            "gpu.json: /kernels: GPU with kernels \"l40s-4g\" is unknown; did you mean "
+            "\"l40s-48g\"? known: " +
+                listed(data_file_names(DataKind::kernels)));
+}
+
+// Without kernels and under another name: those of the nearest generation that is not newer, and
+// there of the nearest memory bandwidth.
+TEST(GpuFile, TakesTheKernelsOfItsNearestRelative) {
+  const auto relative_of = [](const std::string& preset, const std::string& remove) {
+    auto text = changed(read_text(find_data_file(DataKind::gpu, preset)),
+                        "\"name\": \"" + preset + "\"",
+                        "\"name\": \"mine\"");
+    if (!remove.empty()) {
+      text = changed(text, ",\n  \"kernels\": \"" + remove + "\"", "");
+    }
+    const InputFile file{text, "gpu.json"};
+    return load_gpu(file.path()).kernels_of.value;
+  };
+  EXPECT_EQ(relative_of("a100-sxm4-80g", ""), "a100-sxm4-80g");
+  EXPECT_EQ(relative_of("rtx4080-16g", "rtx4090-24g"),
+            "l40s-48g"); // 717 is nearer to 864 than 1008
+  EXPECT_EQ(relative_of("b200-sxm", "h200-sxm5-141g"), "h200-sxm5-141g");
+  EXPECT_EQ(relative_of("t4-16g", "a40-48g"), "a100-sxm4-80g"); // none older: the oldest
+}
+
+TEST(GpuFile, MayHaveKernelsOfItsOwn) {
+  const auto kernels = read_text(find_data_file(DataKind::kernels, "a100-sxm4-80g"));
+  const auto classes = kernels.substr(kernels.find("\"classes\": ") + 11);
+  auto text =
+      changed(preset_text(),
+              "\"eager_launch\"",
+              "\"kernels\": " + classes.substr(0, classes.rfind('}')) + ", \"eager_launch\"");
+  const InputFile file{text, "gpu.json"};
+  const auto gpu = load_gpu(file.path());
+  EXPECT_TRUE(gpu.kernels_of.value.empty());
+  EXPECT_EQ(gpu.kernels.size(), 9u);
+}
+
+// What is not told is that of an A100, but for the generation, which the types of products tell.
+TEST(GpuFile, MayLeaveOutWhatOlderFilesLack) {
+  auto text = preset_text();
+  for (const auto* key : {"compute_capability", "sm_count", "l2_cache"}) {
+    text = changed(text, std::string{"\""} + key + "\"", std::string{"\"_"} + key + "\"");
+  }
+  const InputFile file{text, "gpu.json"};
+  const auto gpu = load_gpu(file.path());
+  EXPECT_EQ(gpu.compute_capability, (ComputeCapability{8, 0}));
+  EXPECT_EQ(gpu.sm_count.value, 108);
+  EXPECT_EQ(gpu.sm_count.kind, SourceKind::assumed);
+}
+
+TEST(KernelLibrary, ReplacesFixedCostsAndScalesEfficiencies) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.kernels[KernelClass::gemm] = {{10.0_us, {}, ""}, {1.0, {}, ""}, {0.5, {}, ""}};
+  const KernelWork work{.kernel_class = KernelClass::gemm, .bytes = Bytes{1e6}};
+  // 1 MB at half of 1000 GB/s is 2 us.
+  EXPECT_NEAR(kernel_time(work, gpu).value(), 12e-6, 1e-15);
+  // Starts in 4 us, and reaches 0.5 x 1.6 = 0.8: 1.25 us.
+  KernelLibrary library{.fixed = {{KernelClass::gemm, 4.0_us}},
+                        .byte_efficiency = {{KernelClass::gemm, 1.6}}};
+  EXPECT_NEAR(kernel_time(work, gpu, library).value(), 5.25e-6, 1e-15);
+  // 0.5 x 4 is held at 1: 1 us.
+  library.byte_efficiency[KernelClass::gemm] = 4.0;
+  EXPECT_NEAR(kernel_time(work, gpu, library).value(), 5e-6, 1e-15);
 }
 
 TEST(GpuFile, RequiresAPeakOfSixteenBits) {

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "sim/host/framework.hpp"
+#include "validation/case_scenario.hpp"
+
+#include <optional>
+#include <string>
+
+namespace decodesim {
+
+/// What the simulation says to one case.
+struct CaseOutcome {
+  CaseStatus status = CaseStatus::ok;
+  std::string reason;              ///< why it is not ok; else what was assumed, or empty
+  std::optional<double> simulated; ///< in the unit of the case
+};
+
+/// Simulates what a case measured and expresses it in the case's metric and unit. Problems of the
+/// case are outcomes, not errors. Metrics (docs/formats.md):
+///
+/// - e2e_latency, batch_latency: prefill and all decode steps of the batch;
+/// - tpot, tpot_p50, tpot_median, decode_step_time: mean time of a decode step. Where sequences
+/// come
+///   and go (closed loop, request rate) the prefills of the other N - 1 sequences stand between the
+///   steps of one: step + (N - 1) x prefill of one sequence / output tokens;
+/// - decode_throughput: batch / that;
+/// - output_throughput: batch x output tokens / e2e;
+/// - ms_per_generated_token: e2e / (batch x output tokens);
+/// - benchmark_duration: requests x (prefill of one + output tokens x step / batch).
+[[nodiscard]] CaseOutcome simulate_case(const Case& one, const Framework& framework);
+
+/// The same with the framework that the case names, or the nearest.
+[[nodiscard]] CaseOutcome simulate_case(const Case& one);
+
+} // namespace decodesim
