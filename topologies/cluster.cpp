@@ -101,8 +101,7 @@ void add_switches(Machine& machine,
 NicLink nic_link(const Network& network) {
   return {.link = {LinkKind::network, network.name, 1, 0, 0, network.bandwidth, network.latency},
           .switch_latency = network.switch_latency,
-          .switch_ports = network.switch_ports,
-          .simple_alone = network.simple_alone};
+          .switch_ports = network.switch_ports};
 }
 
 void join_nodes(Machine& machine, int nodes, const Fabric& fabric, const NicLink& nic_link) {
@@ -116,7 +115,6 @@ void join_nodes(Machine& machine, int nodes, const Fabric& fabric, const NicLink
   const auto leaves = arrange(nodes, nics, fabric, nic_link);
   const int first_switch = nodes * machine.vertices_per_node;
   machine.nodes = nodes;
-  machine.network_simple_alone = nic_link.simple_alone;
   machine.links_per_node += nics;
   machine.fabric = to_string(fabric);
   for (int node = 0; node < nodes; ++node) {

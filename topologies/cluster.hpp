@@ -12,7 +12,6 @@ struct NicLink {
   /// Of each further switch, and the usual ports of one; only known of a network preset.
   std::optional<Sourced<Seconds>> switch_latency;
   int switch_ports = 0;
-  bool simple_alone = false; ///< see Network::simple_alone
 };
 
 [[nodiscard]] NicLink nic_link(const Network& network);

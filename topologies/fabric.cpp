@@ -86,7 +86,6 @@ Network find_network(const std::string& name, const std::string& where) {
                    "bandwidth",
                    "latency",
                    "switch_latency",
-                   "simple_alone",
                    "transport"});
   (void)json.at("format_version").as_integer(1, 1);
   const auto transport = json.at("transport");
@@ -99,8 +98,7 @@ Network find_network(const std::string& name, const std::string& where) {
           .switch_ports = static_cast<int>(json.at("switch_ports").as_integer(2, most_ports)),
           .transport = {read_seconds(transport.at("base")),
                         read_seconds(transport.at("hop")),
-                        read_bytes_per_second(transport.at("bandwidth"))},
-          .simple_alone = json.has("simple_alone") && json.at("simple_alone").as_bool()};
+                        read_bytes_per_second(transport.at("bandwidth"))}};
 }
 
 Fabric parse_fabric(const std::string& text, const std::string& where) {

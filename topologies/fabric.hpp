@@ -26,7 +26,6 @@ struct Network {
   Sourced<Seconds> switch_latency;   ///< each further switch, with its cable
   int switch_ports = 0;              ///< of a usual leaf switch
   SourcedTransportCost transport;    ///< between GPUs of two nodes
-  bool simple_alone = false; ///< its NCCL plugin allows protocol Simple alone, as that of EFA does
 };
 
 /// The preset of that name. @throws InputError naming `where` and the known names

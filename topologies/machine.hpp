@@ -87,8 +87,7 @@ struct Machine {
   std::string fabric;        ///< between the nodes, as in flags; empty for one node
   PeerToPeer peer_to_peer = PeerToPeer::same_switch;
   Gpu gpu;                           ///< all GPUs are of one type
-  std::string cpu_vendor;            ///< "amd", "intel", ...; empty when the file does not say
-  bool network_simple_alone = false; ///< see Network::simple_alone
+  std::string cpu_vendor; ///< "amd", "intel", ...; empty when the file does not say
   std::vector<Vertex> vertices;
   std::vector<Link> links;
   std::map<Transport, SourcedTransportCost> transports; ///< every transport between two GPUs

@@ -146,6 +146,12 @@ std::string json_of(const ComparisonReport& report) {
     one.update(to_json(summarize(group)));
     summary["groups"].push_back(std::move(one));
   }
+  if (report.ranking) {
+    json["layout_ranking"] = {
+        {"pairs", report.ranking->pairs},
+        {"right", report.ranking->pairs - static_cast<int>(report.ranking->wrong.size())},
+        {"wrong", report.ranking->wrong}};
+  }
   json["notes"] = report.notes;
   return json.dump(2) + "\n";
 }
@@ -177,6 +183,21 @@ std::string csv_of(const ComparisonReport& report) {
   return text;
 }
 
+std::vector<std::string> notes_of(const ComparisonReport& report) {
+  auto notes = report.notes;
+  if (report.ranking && report.ranking->pairs > 0) {
+    const auto& wrong = report.ranking->wrong;
+    notes.push_back("Layouts measured more than 10 % apart are in the right order in " +
+                    std::to_string(report.ranking->pairs - static_cast<int>(wrong.size())) +
+                    " of " + std::to_string(report.ranking->pairs) + " pairs" +
+                    (wrong.empty() ? "." : "; not:"));
+    for (const auto& [first, second] : wrong) {
+      notes.push_back(first + " and " + second);
+    }
+  }
+  return notes;
+}
+
 } // namespace
 
 std::string render(const ComparisonReport& report, OutputFormat format, bool colour) {
@@ -187,7 +208,7 @@ std::string render(const ComparisonReport& report, OutputFormat format, bool col
   case OutputFormat::csv:
     return csv_of(report);
   case OutputFormat::markdown:
-    for (const auto& note : report.notes) {
+    for (const auto& note : notes_of(report)) {
       notes += "\n- " + note;
     }
     return "**" + report.title + "**\n\n" + to_markdown(rows_table(report)) + "\n" +
@@ -195,7 +216,7 @@ std::string render(const ComparisonReport& report, OutputFormat format, bool col
   case OutputFormat::text:
     break;
   }
-  for (const auto& note : report.notes) {
+  for (const auto& note : notes_of(report)) {
     notes += note + "\n";
   }
   return report.title + "\n\n" + to_text(rows_table(report), colour) + "\n" +

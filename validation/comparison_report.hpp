@@ -2,7 +2,9 @@
 
 #include "sim/result/format.hpp"
 #include "validation/error_summary.hpp"
+#include "validation/layout_ranking.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ struct ComparisonReport {
   std::string title; ///< "cases.csv: 274 cases"
   std::vector<Comparison> rows;
   std::vector<std::string> notes; ///< what was assumed for many rows at once; may be empty
+  std::optional<LayoutRanking> ranking = {}; ///< of cases
 };
 
 /// Every row with its signed error, then errors per group and overall; rows that could not be

@@ -60,6 +60,7 @@ ComparisonReport validate_cases(const std::filesystem::path& file) {
                            .in_overall = one.clean});
     unpack(packed[i], report.rows.back());
   }
+  report.ranking = rank_layouts(cases, report.rows);
   return report;
 }
 

@@ -83,10 +83,7 @@ public:
     return 10 * capability.major + capability.minor;
   }
 
-  [[nodiscard]] NetworkHost network_host() const override {
-    return {.amd_cpu = owner_.machine_.cpu_vendor == "amd",
-            .simple_alone = owner_.machine_.network_simple_alone};
-  }
+  [[nodiscard]] bool amd_cpu() const override { return owner_.machine_.cpu_vendor == "amd"; }
 
 private:
   /// Another member on the same node, or -1.

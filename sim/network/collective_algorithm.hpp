@@ -24,12 +24,6 @@ struct SwitchPort {
   double efficiency_ratio = 1.0; ///< of the bandwidth that other collectives reach
 };
 
-/// What NCCL asks of the servers that a group spans.
-struct NetworkHost {
-  bool amd_cpu = false;      ///< their CPUs are AMD's
-  bool simple_alone = false; ///< the network's plugin allows NCCL's protocol Simple alone
-};
-
 /// A group of ranks as its collectives see it. Members are numbered in the order of the first ring,
 /// which keeps those of a node together; member 0 is the root.
 class GroupNetwork {
@@ -48,7 +42,8 @@ public:
   [[nodiscard]] virtual std::optional<SwitchPort> switch_port(int member) const = 0;
   /// Of its GPUs: 90 for 9.0.
   [[nodiscard]] virtual int compute_capability() const = 0;
-  [[nodiscard]] virtual NetworkHost network_host() const = 0;
+  /// Whether the CPUs of its nodes are AMD's.
+  [[nodiscard]] virtual bool amd_cpu() const = 0;
 };
 
 /// How finely a collective is played. Enumerators are the names used in flags and files.

@@ -2,6 +2,7 @@
 #include "validation/case_names.hpp"
 #include "validation/case_run.hpp"
 #include "validation/case_scenario.hpp"
+#include "validation/layout_ranking.hpp"
 
 #include <gtest/gtest.h>
 
@@ -166,6 +167,30 @@ TEST(CaseRun, ExpressesTheMetricOfTheCase) {
   EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 1e3 * whole_s / 16, 1e-6);
   one.metric = "beauty";
   EXPECT_EQ(simulate_case(one, {}).status, CaseStatus::not_supported);
+}
+
+TEST(LayoutRanking, CountsPairsOfTheSameWorkloadInTheWrongOrder) {
+  const auto layout = [](const std::string& id, int tp) {
+    auto one = small_case();
+    one.id = id;
+    one.tp = one.gpus = tp;
+    return one;
+  };
+  auto other_batch = layout("other batch", 8);
+  other_batch.batch = "2";
+  const std::vector<Case> cases{
+      layout("tp1", 1), layout("tp2", 2), layout("tp4", 4), layout("near tp4", 8), other_batch};
+  const auto row = [&](std::size_t i, double measured, double simulated) {
+    return Comparison{
+        .id = cases[i].id, .group = "g", .measured = measured, .simulated = simulated};
+  };
+  // Pairs: tp1-tp2, tp1-tp4, tp1-near, tp2-tp4, tp2-near; tp4 and near are 5 % apart.
+  const auto ranking = rank_layouts(
+      cases, {row(0, 20, 21), row(1, 12, 9), row(2, 10, 9.5), row(3, 9.5, 12), row(4, 1, 99)});
+  EXPECT_EQ(ranking.pairs, 5);
+  EXPECT_EQ(
+      ranking.wrong,
+      (std::vector<std::pair<std::string, std::string>>{{"tp2", "tp4"}, {"tp2", "near tp4"}}));
 }
 
 } // namespace

@@ -19,7 +19,7 @@ public:
             kind == CollectiveKind::broadcast ? graph.members : ring_steps(kind, graph.members))} {}
 
   [[nodiscard]] Candidate ring(Protocol protocol) const {
-    auto bus = total();
+    auto bus = total(graph_.rings);
     if (protocol == Protocol::ll) {
       bus = std::min(ll_limit(graph_.generation, graph_.nodes, graph_.amd_cpu), bus / 2.0);
     } else if (protocol == Protocol::ll128) {
@@ -29,7 +29,8 @@ public:
   }
 
   [[nodiscard]] Candidate tree(Protocol protocol) const {
-    auto bus = std::min(0.92 * total(), channels(tree_limit(graph_.generation, graph_.nodes)));
+    auto bus = std::min(0.92 * total(graph_.trees),
+                        channels(tree_limit(graph_.generation, graph_.nodes)));
     if (protocol == Protocol::ll) {
       bus = std::min(bus / 3.8, ll_limit(graph_.generation, graph_.nodes, graph_.amd_cpu));
     } else if (protocol == Protocol::ll128) {
@@ -96,9 +97,9 @@ private:
     return version_.minor >= 28 ? n() / steps_ : 5.0 / 6.0;
   }
 
-  [[nodiscard]] BytesPerSecond total() const {
-    return static_cast<double>(graph_.rings.count) *
-           (graph_.nodes <= 2 ? graph_.rings.in_node : graph_.rings.between_nodes);
+  [[nodiscard]] BytesPerSecond total(const Channels& found) const {
+    return static_cast<double>(found.count) *
+           (graph_.nodes <= 2 ? found.in_node : found.between_nodes);
   }
 
   [[nodiscard]] BytesPerSecond channels(BytesPerSecond each) const {
@@ -169,8 +170,7 @@ candidates(const GroupGraph& graph, Version version, CollectiveKind kind, Bytes 
       continue;
     }
     for (const auto protocol : protocols) {
-      if ((protocol == Protocol::ll128 && !graph.ll128) ||
-          (protocol != Protocol::simple && graph.simple_alone)) {
+      if (protocol == Protocol::ll128 && !graph.ll128) {
         continue;
       }
       all.push_back(algorithm == Algorithm::tree ? estimate.tree(protocol)

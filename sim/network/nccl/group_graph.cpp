@@ -86,6 +86,17 @@ Channels find_rings(Generation generation,
   return best;
 }
 
+/// A second pass tries faster speeds inside the nodes with as many channels.
+Channels raise_in_node(Channels found, Generation generation, int nodes, BytesPerSecond in_node) {
+  for (const double speed : speeds(generation, nodes)) {
+    if (gbytes(speed) > found.in_node && found.count * gbytes(speed) <= in_node) {
+      found.in_node = gbytes(speed);
+      break;
+    }
+  }
+  return found;
+}
+
 /// One channel per GPU; its head reads and stores, so that n + 1 times its speed fit its links.
 std::optional<Channels> find_nvls(Generation generation,
                                   int nodes,
@@ -123,8 +134,7 @@ GroupGraph graph_of(const GroupNetwork& group) {
   graph.per_node = std::max(1, n / graph.nodes);
   graph.compute_capability = group.compute_capability();
   graph.generation = generation_of(graph.compute_capability);
-  graph.amd_cpu = group.network_host().amd_cpu;
-  graph.simple_alone = graph.nodes > 1 && group.network_host().simple_alone;
+  graph.amd_cpu = group.amd_cpu();
 
   const auto& channels = group.channels();
   std::optional<BytesPerSecond> inside;
@@ -159,6 +169,7 @@ GroupGraph graph_of(const GroupNetwork& group) {
     inside = between;
   }
   graph.rings = find_rings(graph.generation, graph.nodes, *inside, between);
+  graph.trees = raise_in_node(graph.rings, graph.generation, graph.nodes, *inside);
   bool reduces = graph.in_node == LinkClass::nvlink;
   for (int member = 0; reduces && member < n; ++member) {
     reduces = group.switch_port(member).has_value();

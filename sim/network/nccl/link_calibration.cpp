@@ -16,28 +16,6 @@ constexpr std::array transports{std::pair{"nvlink", Transport::nvlink},
                                 std::pair{"host_memory", Transport::host_memory},
                                 std::pair{"network", Transport::network}};
 
-Transport read_transport(const JsonReader& json) {
-  for (const auto& [name, transport] : transports) {
-    if (json.as_string() == name) {
-      return transport;
-    }
-  }
-  throw json.error("is \"" + json.as_string() + "\"", "nvlink, pcie, host_memory or network");
-}
-
-/// "8.9" is 89.
-int read_compute_capability(const JsonReader& json) {
-  const auto text = json.as_string();
-  const auto point = text.find('.');
-  const auto digits =
-      text.substr(0, point) + (point == std::string::npos ? "" : text.substr(point + 1));
-  if (point == std::string::npos || digits.size() < 2 || digits.size() > 3 ||
-      digits.find_first_not_of("0123456789") != std::string::npos) {
-    throw json.error("is \"" + text + "\"", "a compute capability is expected: \"9.0\"");
-  }
-  return std::stoi(digits);
-}
-
 std::pair<Algorithm, Protocol> read_kernel_name(const JsonReader& kernels,
                                                 const std::string& name) {
   for (const auto algorithm :
@@ -64,6 +42,27 @@ KernelCost read_kernel(const JsonReader& json) {
 }
 
 } // namespace
+
+Transport read_transport(const JsonReader& json) {
+  for (const auto& [name, transport] : transports) {
+    if (json.as_string() == name) {
+      return transport;
+    }
+  }
+  throw json.error("is \"" + json.as_string() + "\"", "nvlink, pcie, host_memory or network");
+}
+
+int read_compute_capability(const JsonReader& json) {
+  const auto text = json.as_string();
+  const auto point = text.find('.');
+  const auto digits =
+      text.substr(0, point) + (point == std::string::npos ? "" : text.substr(point + 1));
+  if (point == std::string::npos || digits.size() < 2 || digits.size() > 3 ||
+      digits.find_first_not_of("0123456789") != std::string::npos) {
+    throw json.error("is \"" + text + "\"", "a compute capability is expected: \"9.0\"");
+  }
+  return std::stoi(digits);
+}
 
 Seconds KernelCost::fill_time(Bytes bytes, int parts, int members) const {
   return std::min(1.0, bytes / (parts * fill_bytes)) * (fill + (members - 1.0) * fill_per_peer);

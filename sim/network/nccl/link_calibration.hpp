@@ -52,6 +52,12 @@ struct LinkCalibration {
   std::map<std::pair<Algorithm, Protocol>, KernelCost> kernels;
 };
 
+/// "nvlink", "pcie", "host_memory" or "network".
+[[nodiscard]] Transport read_transport(const JsonReader& json);
+
+/// "8.9" is 89.
+[[nodiscard]] int read_compute_capability(const JsonReader& json);
+
 /// @throws InputError with the JSON pointer of the first mistake
 [[nodiscard]] LinkCalibration read_link_calibration(const JsonReader& file);
 

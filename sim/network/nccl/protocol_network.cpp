@@ -23,7 +23,7 @@ ProtocolNetwork::ProtocolNetwork(const GroupNetwork& group,
                                  Version version,
                                  const Candidate& chosen,
                                  const CollectiveTask& task)
-    : group_{group}, graph_{graph}, version_{version}, chosen_{chosen}, task_{task} {
+    : ForwardedNetwork{group}, graph_{graph}, version_{version}, chosen_{chosen}, task_{task} {
   for (const auto& edge : group.channels().front()) {
     base_ = std::max(base_, cost(edge.path->transport).base);
   }
@@ -40,14 +40,6 @@ const TransportCost& ProtocolNetwork::cost(Transport transport) const {
   auto cost = transport == Transport::network ? network_cost() : in_node_cost(transport);
   cost.base = std::max(cost.base, base_);
   return costs_.emplace(transport, cost).first->second;
-}
-
-std::optional<SwitchPort> ProtocolNetwork::switch_port(int member) const {
-  auto port = group_.switch_port(member);
-  if (port) {
-    port->efficiency_ratio = 1.0;
-  }
-  return port;
 }
 
 KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) const {
@@ -103,7 +95,7 @@ KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) co
 
 TransportCost ProtocolNetwork::in_node_cost(Transport transport) const {
   const auto& link = link_calibration(transport, graph_.compute_capability);
-  const auto cost = kernel(link, group_.cost(transport).bandwidth / link.machine_bandwidth);
+  const auto cost = kernel(link, group().cost(transport).bandwidth / link.machine_bandwidth);
   auto hop = cost.hop - link.wires;
   if (graph_.nodes > 1) {
     hop = std::max(hop, network_overhead(chosen_.protocol, graph_.amd_cpu) - link.wires);
@@ -123,7 +115,7 @@ double ProtocolNetwork::efficiency() const {
 }
 
 TransportCost ProtocolNetwork::network_cost() const {
-  auto cost = group_.cost(Transport::network);
+  auto cost = group().cost(Transport::network);
   const auto algorithm = graph_.per_node == 1 ? Algorithm::tree : chosen_.algorithm;
   cost.base = kernel(start_calibration(graph_.compute_capability), 1.0).base;
   cost.hop += hop_latency(version_, LinkClass::network, algorithm, chosen_.protocol) -
@@ -131,7 +123,7 @@ TransportCost ProtocolNetwork::network_cost() const {
               graph_.plugin_latency * (chosen_.protocol == Protocol::simple ? 1.0 : 0.0);
   cost.hop = std::max(cost.hop, Seconds{});
   if (chosen_.protocol == Protocol::ll) {
-    const auto rings = static_cast<double>(group_.channels().size());
+    const auto rings = static_cast<double>(group().channels().size());
     cost.bandwidth = std::min(cost.bandwidth / wire_ratio(Protocol::ll),
                               ll_limit(graph_.generation, graph_.nodes, graph_.amd_cpu) / rings);
   } else {

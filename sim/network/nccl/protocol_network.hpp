@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/network/forwarded_network.hpp"
 #include "sim/network/nccl/choice.hpp"
 #include "sim/network/nccl/link_calibration.hpp"
 
@@ -11,7 +12,7 @@ namespace decodesim::nccl {
 /// measured there (trees, NVLS of a generation without it) takes that of the ring with the same
 /// protocol, times what NCCL's constants say of the two. Between nodes a step costs NCCL's constant
 /// and what the network's file adds to it, and a NIC moves what that file says.
-class ProtocolNetwork final : public GroupNetwork {
+class ProtocolNetwork final : public ForwardedNetwork {
 public:
   /// All but the task must outlive this.
   ProtocolNetwork(const GroupNetwork& group,
@@ -20,24 +21,7 @@ public:
                   const Candidate& chosen,
                   const CollectiveTask& task);
 
-  [[nodiscard]] int members() const override { return group_.members(); }
-
-  [[nodiscard]] int node(int member) const override { return group_.node(member); }
-
-  [[nodiscard]] const Path& path(int from, int to) const override { return group_.path(from, to); }
-
   [[nodiscard]] const TransportCost& cost(Transport transport) const override;
-
-  [[nodiscard]] const std::vector<std::vector<RingEdge>>& channels() const override {
-    return group_.channels();
-  }
-
-  /// Its efficiency is in the bandwidth already.
-  [[nodiscard]] std::optional<SwitchPort> switch_port(int member) const override;
-
-  [[nodiscard]] int compute_capability() const override { return group_.compute_capability(); }
-
-  [[nodiscard]] NetworkHost network_host() const override { return group_.network_host(); }
 
 private:
   [[nodiscard]] KernelCost kernel(const LinkCalibration& link, double scale) const;
@@ -46,7 +30,6 @@ private:
   /// Share of its bandwidth that a tree reaches with a message of that size.
   [[nodiscard]] double efficiency() const;
 
-  const GroupNetwork& group_;
   const GroupGraph& graph_;
   Version version_;
   Candidate chosen_;
