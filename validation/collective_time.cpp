@@ -28,6 +28,14 @@ Seconds CollectiveBench::time(CollectiveKind kind, Bytes total_bytes) const {
       .idle_time([&](LinkDirection link) { return machine_.link(link).bandwidth.value; });
 }
 
+const GroupNetwork& CollectiveBench::network() const {
+  return communication_->network(plan_.axes.front(), 0);
+}
+
+BytesPerSecond CollectiveBench::bandwidth(LinkDirection link) const {
+  return machine_.link(link).bandwidth.value;
+}
+
 Seconds CollectiveBench::message(Bytes bytes) const {
   return communication_->message(0, 1, bytes).idle_time([&](LinkDirection link) {
     return machine_.link(link).bandwidth.value;

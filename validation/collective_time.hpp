@@ -18,6 +18,11 @@ public:
 
   [[nodiscard]] Seconds time(CollectiveKind kind, Bytes total_bytes) const;
 
+  /// The GPUs as their collectives see them.
+  [[nodiscard]] const GroupNetwork& network() const;
+
+  [[nodiscard]] BytesPerSecond bandwidth(LinkDirection link) const;
+
   /// A message from the first GPU to the second.
   [[nodiscard]] Seconds message(Bytes bytes) const;
 

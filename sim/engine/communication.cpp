@@ -146,6 +146,10 @@ const std::vector<int>& Communication::members(const GroupAxis& axis, int group)
   return this->group(axis, group).ranks();
 }
 
+const GroupNetwork& Communication::network(const GroupAxis& axis, int group) const {
+  return this->group(axis, group);
+}
+
 Transfer
 Communication::collective(const GroupAxis& axis, int group, const Collective& collective) const {
   const auto& network = this->group(axis, group);

@@ -145,4 +145,12 @@ double tree_correction(Protocol protocol, Bytes bytes) {
   return at < row.size() ? row.at(at) : 1.0;
 }
 
+double smooth_tree_correction(Protocol protocol, Bytes bytes) {
+  const double place = std::log2(std::max(1.0, bytes.value() / 64.0));
+  const double below = std::floor(place);
+  const double from = tree_correction(protocol, Bytes{64.0 * std::exp2(below)});
+  const double to = tree_correction(protocol, Bytes{64.0 * std::exp2(below + 1.0)});
+  return from + (place - below) * (to - from);
+}
+
 } // namespace decodesim::nccl

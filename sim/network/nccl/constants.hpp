@@ -62,4 +62,8 @@ hop_latency(Version version, LinkClass link, Algorithm algorithm, Protocol proto
 /// Factor on the bandwidth of a tree all-reduce of that size (treeCorrectionFactor).
 [[nodiscard]] double tree_correction(Protocol protocol, Bytes bytes);
 
+/// The same without its steps, straight in the logarithm of the size, so that more bytes never take
+/// less time.
+[[nodiscard]] double smooth_tree_correction(Protocol protocol, Bytes bytes);
+
 } // namespace decodesim::nccl
