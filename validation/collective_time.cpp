@@ -1,5 +1,7 @@
 #include "validation/collective_time.hpp"
 
+#include "sim/network/nccl/choice.hpp"
+
 #include <numeric>
 #include <utility>
 
@@ -26,6 +28,15 @@ Seconds CollectiveBench::time(CollectiveKind kind, Bytes total_bytes) const {
       ->collective(
           plan_.axes.front(), 0, {.kind = kind, .axis = "world", .total_bytes = total_bytes})
       .idle_time([&](LinkDirection link) { return machine_.link(link).bandwidth.value; });
+}
+
+std::string CollectiveBench::chosen(CollectiveKind kind, Bytes total_bytes) const {
+  const auto point = options_.collectives.find('.');
+  const nccl::Version version{point == std::string::npos
+                                  ? nccl::Version{}.minor
+                                  : std::stoi(options_.collectives.substr(point + 1))};
+  const auto one = nccl::choose(nccl::graph_of(network()), version, kind, total_bytes);
+  return to_string(one.algorithm) + "-" + to_string(one.protocol);
 }
 
 const GroupNetwork& CollectiveBench::network() const {

@@ -18,6 +18,9 @@ public:
 
   [[nodiscard]] Seconds time(CollectiveKind kind, Bytes total_bytes) const;
 
+  /// Algorithm and protocol that NCCL chooses: "ring-ll".
+  [[nodiscard]] std::string chosen(CollectiveKind kind, Bytes total_bytes) const;
+
   /// The GPUs as their collectives see them.
   [[nodiscard]] const GroupNetwork& network() const;
 

@@ -92,6 +92,9 @@ public:
     row.reason = system->reason;
     try {
       const auto& bench = bench_of(*system, nodes, one.gpus / nodes);
+      if (kind && system->collectives.starts_with("nccl")) {
+        row.reason += (row.reason.empty() ? "" : "; ") + bench.chosen(*kind, one.bytes);
+      }
       const auto time = (message ? bench.message(one.bytes) : bench.time(*kind, one.bytes)) +
                         launch_time(style, one.gpus / nodes);
       row.simulated = time.value() * 1e6;

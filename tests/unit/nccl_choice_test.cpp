@@ -63,7 +63,7 @@ TEST(NcclGraph, OfB200HasSixteenChannelsOfFortyFive) {
   EXPECT_DOUBLE_EQ(graph.rings.in_node.value(), 45e9);
 }
 
-// PCIe 5.0 x16 counts 48 GB/s: one channel of 40, cut in two.
+// PCIe 5.0 x16 counts 48 GB/s: two channels of 24 move more than one of 40.
 TEST(NcclGraph, OverPcieHasNoLl128) {
   const auto graph = graph_of(SwitchedGroup{{.per_node = 2,
                                              .compute_capability = 120,
@@ -72,7 +72,7 @@ TEST(NcclGraph, OverPcieHasNoLl128) {
                                              .reduces = false,
                                              .transport = Transport::pcie}});
   EXPECT_EQ(graph.rings.count, 2);
-  EXPECT_DOUBLE_EQ(graph.rings.in_node.value(), 20e9);
+  EXPECT_DOUBLE_EQ(graph.rings.in_node.value(), 24e9);
   EXPECT_FALSE(graph.ll128);
 }
 

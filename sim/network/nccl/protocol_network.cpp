@@ -16,6 +16,20 @@ Seconds base_of(const LinkCalibration& link,
   return (same || kernel.second != Protocol::ll ? link : nearest).kernels.at(kernel).base;
 }
 
+/// Bandwidth of a tree over that of a ring of the same protocol in NCCL's constants, without what
+/// limits single channels.
+double tree_share(Protocol protocol, int nodes) {
+  switch (protocol) {
+  case Protocol::ll:
+    return 0.92 / 3.8 / 0.5;
+  case Protocol::ll128:
+    return nodes == 1 ? 7.0 / 9.0 : 120.0 / 128.0;
+  case Protocol::simple:
+    return 0.92;
+  }
+  return 1.0;
+}
+
 } // namespace
 
 ProtocolNetwork::ProtocolNetwork(const GroupNetwork& group,
@@ -83,21 +97,14 @@ KernelCost ProtocolNetwork::kernel(const LinkCalibration& link, double scale) co
   cost.base = std::max(cost.base, Seconds{});
   cost.hop = cost.hop * (in_constants(chosen_.algorithm, chosen_.protocol) /
                          in_constants(Algorithm::ring, protocol));
-  const auto all = candidates(graph_, version_, CollectiveKind::all_gather, task_.total_bytes);
-  const auto as_ring = std::find_if(all.begin(), all.end(), [&](const auto& one) {
-    return one.algorithm == Algorithm::ring && one.protocol == protocol;
-  });
-  if (as_ring != all.end()) {
-    cost = scaled(cost, chosen_.bus_bandwidth / as_ring->bus_bandwidth);
-  }
-  return cost;
+  return scaled(cost, tree_share(protocol, graph_.nodes));
 }
 
 TransportCost ProtocolNetwork::in_node_cost(Transport transport) const {
   const auto& link = link_calibration(transport, graph_.compute_capability);
   const auto cost = kernel(link, group().cost(transport).bandwidth / link.machine_bandwidth);
   auto hop = cost.hop - link.wires;
-  if (graph_.nodes > 1) {
+  if (graph_.nodes > 1 && chosen_.algorithm == Algorithm::ring) {
     hop = std::max(hop, network_overhead(chosen_.protocol, graph_.amd_cpu) - link.wires);
   }
   const bool ring = chosen_.algorithm == Algorithm::ring;
