@@ -595,7 +595,7 @@ TEST(Fabric, IsAFlagAndAKeyOfScenarios) {
   expect_refused(
       two_nodes + "--fabric fat-tree:wide",
       3,
-      "--fabric: network \"wide\" is unknown; known: edr, eth10, eth100, eth25, hdr, ndr, "
+      "--fabric: network \"wide\" is unknown; known: edr, efa100, eth10, eth100, eth25, hdr, ndr, roce10, "
       "roce100, roce200, roce400");
 }
 
