@@ -32,7 +32,8 @@ endif()
 
 # As in the source tree: see sim/data_files.cpp.
 foreach(folder topologies/machines topologies/networks topologies/imports sim/device/gpus
-               sim/device/kernels sim/host/frameworks sim/model/presets)
+               sim/device/kernels sim/host/frameworks sim/model/presets sim/network/custom/fits
+               sim/network/nccl/fits)
   install(
     DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/
     DESTINATION ${CMAKE_INSTALL_DATADIR}/decodesim/${folder}

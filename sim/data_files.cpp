@@ -20,6 +20,8 @@ fs::path folder(DataKind kind) {
     return data_root() / "topologies" / "imports";
   case DataKind::gpu:
     return data_root() / "sim" / "device" / "gpus";
+  case DataKind::collective_fit:
+    return data_root() / "sim" / "network" / "nccl" / "fits";
   case DataKind::kernels:
     return data_root() / "sim" / "device" / "kernels";
   case DataKind::framework:

@@ -12,7 +12,8 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   const auto norm = norm_parameters(model, hidden);
   if (stage.first()) {
     const bool on_host = builder.traits.host_embedding;
-    builder.weights("embedding", {on_host ? 0 : shard.vocabulary, hidden}, other);
+    builder.weights(
+        "embedding", {on_host ? 0 : shard.vocabulary, hidden}, builder.precision().tables());
     if (model.position == PositionKind::learned) {
       const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
       builder.weights("positions", {positions, hidden}, other);
@@ -32,7 +33,7 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   if (stage.last()) {
     builder.weights("final_norm", {norm}, other);
     if (!(model.tied_embeddings && stage.first()) || builder.traits.host_embedding) {
-      builder.weights("lm_head", {shard.vocabulary, hidden}, other);
+      builder.weights("lm_head", {shard.vocabulary, hidden}, builder.precision().tables());
     }
   }
 }
@@ -109,7 +110,7 @@ void head_kernels(ProgramBuilder& builder,
   const bool shares_table =
       model.tied_embeddings && builder.stage().first() && !builder.traits.host_embedding;
   auto product = gemm(builder, rows, shard.vocabulary, hidden, false);
-  product.weights = builder.precision().activations();
+  product.weights = builder.precision().tables();
   builder.kernel("lm_head",
                  product,
                  {.reads = {normed, weights(shares_table ? "embedding" : "lm_head")},

@@ -108,16 +108,16 @@ private:
     const auto table = std::int64_t{model.hidden_size} * model.vocabulary_size;
     const auto beside = embedding_parameters(model) - table;
     return weight_bytes(
-        {.linear = 0, .other = shard_of(builder).vocabulary * model.hidden_size + beside},
+        {.linear = 0, .tables = shard_of(builder).vocabulary * model.hidden_size, .other = beside},
         builder.precision());
   }
 
   static Bytes head_bytes(const ProgramBuilder& builder) {
     const auto& model = builder.model();
-    return weight_bytes(
-        {.linear = 0,
-         .other = shard_of(builder).vocabulary * model.hidden_size + final_norm_parameters(model)},
-        builder.precision());
+    return weight_bytes({.linear = 0,
+                         .tables = shard_of(builder).vocabulary * model.hidden_size,
+                         .other = final_norm_parameters(model)},
+                        builder.precision());
   }
 
   static Bytes final_norm_bytes(const ProgramBuilder& builder) {

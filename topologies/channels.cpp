@@ -164,54 +164,103 @@ int nic_of(const Machine& machine, const Routes& routes, int gpu, int elsewhere)
   return -1;
 }
 
-/// Positions in `members` after which a ring may leave the node: the GPU there and the next one,
-/// where it comes in, each use a NIC that no other of these rings uses in that direction.
-std::vector<std::size_t> exits(const Machine& machine,
-                               const Routes& routes,
-                               const std::vector<int>& members,
-                               int elsewhere) {
-  std::set<int> out;
-  std::set<int> in;
-  std::vector<std::size_t> positions;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const int leaving = nic_of(machine, routes, members[i], elsewhere);
-    const int entering = nic_of(machine, routes, members[(i + 1) % members.size()], elsewhere);
-    if (!out.contains(leaving) && !in.contains(entering)) {
-      out.insert(leaving);
-      in.insert(entering);
-      positions.push_back(i);
+/// Orders of a node's members, each turned so that it may leave the node after its last member and
+/// come in at its first: these two use NICs that no other of the orders uses in that direction.
+/// Orders are used in turn, each as often as the others; most parts win.
+class TurnedParts {
+public:
+  TurnedParts(const Machine& machine,
+              const Routes& routes,
+              const std::vector<std::vector<int>>& orders,
+              int elsewhere)
+      : orders_{orders} {
+    std::set<int> nics;
+    for (const auto& order : orders) {
+      auto& own = nics_.emplace_back();
+      for (const int gpu : order) {
+        own.push_back(nic_of(machine, routes, gpu, elsewhere));
+      }
+      nics.insert(own.begin(), own.end());
+    }
+    wanted_ = nics.size();
+    extend(0);
+  }
+
+  [[nodiscard]] const std::vector<std::vector<int>>& parts() const { return best_; }
+
+private:
+  void extend(std::size_t from) {
+    if (parts_.size() > best_.size()) {
+      best_ = parts_;
+    }
+    if (best_.size() == wanted_ || ++visits_ > most_visits) {
+      return;
+    }
+    for (std::size_t skipped = 0; skipped < orders_.size(); ++skipped) {
+      const auto at = (from + skipped) % orders_.size();
+      const auto& nics = nics_[at];
+      for (std::size_t i = 0; i < nics.size() && best_.size() < wanted_; ++i) {
+        const auto next = (i + 1) % nics.size();
+        if (out_.contains(nics[i]) || in_.contains(nics[next])) {
+          continue;
+        }
+        out_.insert(nics[i]);
+        in_.insert(nics[next]);
+        parts_.push_back(orders_[at]);
+        std::rotate(parts_.back().begin(),
+                    parts_.back().begin() + static_cast<std::ptrdiff_t>(next),
+                    parts_.back().end());
+        extend(at + 1);
+        parts_.pop_back();
+        out_.erase(nics[i]);
+        in_.erase(nics[next]);
+      }
     }
   }
-  return positions;
-}
 
-/// The members in an order that can be turned: a cycle over direct links where there is one.
-std::vector<int>
+  static constexpr int most_visits = 20'000;
+
+  const std::vector<std::vector<int>>& orders_;
+  std::vector<std::vector<int>> nics_; ///< of each member of each order
+  std::size_t wanted_ = 0;
+  std::set<int> out_;
+  std::set<int> in_;
+  std::vector<std::vector<int>> parts_;
+  std::vector<std::vector<int>> best_;
+  int visits_ = 0;
+};
+
+/// The members in orders that can be turned: cycles over direct links that share none, both ways,
+/// where there are any.
+std::vector<std::vector<int>>
 turnable(const Machine& machine, const Routes& routes, const std::vector<int>& members) {
-  const auto cycles = direct_cycles(machine, routes, members, 1);
-  return cycles.empty() ? members : cycles.front();
+  auto cycles =
+      direct_cycles(machine, routes, members, most_cycles(machine, routes, members));
+  if (cycles.empty()) {
+    return {members};
+  }
+  for (std::size_t i = 0, count = cycles.size(); i < count; ++i) {
+    cycles.emplace_back(cycles[i].rbegin(), cycles[i].rend());
+  }
+  return cycles;
 }
 
 std::vector<std::vector<int>>
 over_nodes(const Machine& machine, const Routes& routes, const std::vector<int>& ring) {
-  auto nodes = by_node(machine, ring);
-  std::vector<std::vector<std::size_t>> exits_of_node;
+  const auto nodes = by_node(machine, ring);
+  std::vector<std::vector<std::vector<int>>> parts;
   std::size_t count = nodes.front().size();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    nodes[i] = turnable(machine, routes, nodes[i]);
-    exits_of_node.push_back(
-        exits(machine, routes, nodes[i], nodes[(i + 1) % nodes.size()].front()));
-    count = std::min(count, exits_of_node.back().size());
+    const auto orders = turnable(machine, routes, nodes[i]);
+    parts.push_back(
+        TurnedParts{machine, routes, orders, nodes[(i + 1) % nodes.size()].front()}.parts());
+    count = std::min(count, parts.back().size());
   }
   std::vector<std::vector<int>> channels;
   for (std::size_t c = 0; c < count; ++c) {
     auto& channel = channels.emplace_back();
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      auto part = nodes[i];
-      const auto exit = exits_of_node[i][c];
-      std::rotate(part.begin(),
-                  part.begin() + static_cast<std::ptrdiff_t>(exit + 1) % std::ssize(part),
-                  part.end());
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      auto part = parts[i][c];
       if (i % 2 == 1) {
         // Entered by the GPU whose number the one before was left from: both on one rail.
         std::reverse(part.begin(), part.end());

@@ -85,9 +85,9 @@ void add_gpu(NumberList& list, const Gpu& gpu) {
   }
   for (const auto& [kernel_class, cost] : gpu.kernels) {
     const auto name = "kernels/" + to_string(kernel_class);
-    list.add(name + "/fixed", cost.fixed);
-    list.add(name + "/flop_efficiency_ratio", cost.flop_efficiency_ratio);
-    list.add(name + "/byte_efficiency_ratio", cost.byte_efficiency_ratio);
+    for_each_parameter(cost, [&](const std::string& parameter, const auto& number) {
+      list.add(name + "/" + parameter, number);
+    });
   }
 }
 

@@ -105,7 +105,8 @@ public:
                       "transports",
                       "peer_to_peer",
                       "network_link",
-                      "in_switch_reduction"});
+                      "in_switch_reduction",
+                      "cpu_vendor"});
     (void)json_.at("format_version").as_integer(1, 1);
   }
 
@@ -118,6 +119,13 @@ public:
       throw json_.at("source").error("is empty", "name the document that the layout is from");
     }
     machine.gpu = read_gpu();
+    if (const auto vendor = json_.find("cpu_vendor")) {
+      machine.cpu_vendor = vendor->as_string();
+      if (machine.cpu_vendor != "amd" && machine.cpu_vendor != "intel" &&
+          machine.cpu_vendor != "nvidia") {
+        throw vendor->error("is \"" + machine.cpu_vendor + "\"", "amd, intel or nvidia");
+      }
+    }
     if (const auto reduction = json_.find("in_switch_reduction")) {
       machine.in_switch_reduction = read_ratio(*reduction);
     }

@@ -1,7 +1,16 @@
 #include "validation/calibrate_collectives.hpp"
 
+#include "validation/calibrate_links.hpp"
+#include "validation/calibrate_shots.hpp"
+
 namespace decodesim {
 
-std::vector<ParameterFile> calibrate_collectives() { return {}; }
+std::vector<ParameterFile> calibrate_collectives() {
+  auto files = calibrate_links();
+  for (auto& file : calibrate_shots()) {
+    files.push_back(std::move(file));
+  }
+  return files;
+}
 
 } // namespace decodesim

@@ -1,7 +1,188 @@
 #include "validation/calibrate_frameworks.hpp"
 
+#include "sim/data_files.hpp"
+#include "sim/json_reader.hpp"
+#include "validation/case_file.hpp"
+#include "validation/case_scenario.hpp"
+#include "validation/fit.hpp"
+#include "validation/framework_fit.hpp"
+#include "validation/validate_cases.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <map>
+#include <set>
+
 namespace decodesim {
 
-std::vector<ParameterFile> calibrate_frameworks() { return {}; }
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double us = 1e-6;
+
+/// What is fitted of each framework: durations that its calibration rows can tell apart. The other
+/// numbers of its file stay as they are, each with its reason.
+const std::vector<std::pair<std::string, std::vector<FittedDuration>>> fits{
+    {"fastertransformer",
+     {{"per_step", 500 * us, 5000 * us, 100 * us},
+      {"per_sequence", 20 * us, 500 * us, 10 * us},
+      {"jitter_eager", 8 * us, 50 * us, 2 * us}}},
+    {"gpt-fast", {{"kernel_gap", 0.5 * us, 5 * us, 0.2 * us}}},
+    {"llamacpp", {{"kernel_gap", 0.5 * us, 10 * us, 0.2 * us}}},
+    {"lmdeploy",
+     {{"per_step", 200 * us, 5000 * us, 50 * us}, {"per_sequence", 20 * us, 500 * us, 10 * us}}},
+    {"trtllm",
+     {{"per_step", 100 * us, 5000 * us, 50 * us}, {"per_sequence", 20 * us, 500 * us, 10 * us}}},
+    {"trtllm-2024",
+     {{"kernel_gap", 0.5 * us, 10 * us, 0.2 * us}, {"per_sequence", 2 * us, 500 * us, 5 * us}}},
+    {"vllm",
+     {{"per_step", 100 * us, 5000 * us, 50 * us}, {"per_sequence", 5 * us, 500 * us, 5 * us}}},
+    {"vllm-2023",
+     {{"per_layer", 350 * us, 2000 * us, 20 * us},
+      {"per_step", 5000 * us, 50000 * us, 500 * us},
+      {"per_sequence", 250 * us, 2000 * us, 20 * us}}},
+    {"vllm-2024",
+     {{"per_step", 1000 * us, 20000 * us, 100 * us}, {"per_sequence", 50 * us, 1000 * us, 10 * us}}},
+    {"vllm-v0", {{"per_step", 500 * us, 20000 * us, 100 * us}}},
+};
+
+std::filesystem::path file_of(const std::string& name) {
+  return std::filesystem::path{"sim"} / "host" / "frameworks" / (name + ".json");
+}
+
+/// Calibration rows that tell of decode steps: prefills of others between them, or one that takes
+/// most of the time, would be ascribed to the host.
+std::map<std::string, std::vector<Case>> rows_by_framework() {
+  std::map<std::string, std::vector<Case>> rows;
+  const auto folder = data_root() / "validation" / "data";
+  for (const auto* file : {"cases.csv", "cases-calibration-more.csv"}) {
+    for (auto& one : read_cases(folder / file)) {
+      const bool usable = one.split == "calibration" && one.clean &&
+                          one.notes.find("PREFILL DOMINATED") == std::string::npos &&
+                          group_of(one).find("requests in flight") == std::string::npos;
+      const auto match = framework_for_alias(one.framework);
+      if (usable && !match.is_guess) {
+        rows[match.framework.name].push_back(std::move(one));
+      }
+    }
+  }
+  return rows;
+}
+
+std::string percent(double ratio) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%+.1f %%", 100 * ratio);
+  return text;
+}
+
+std::string quality(const FrameworkFit& fit) {
+  const auto summary = summarize(fit.rows);
+  return std::to_string(summary.count) + " rows of validation/data/cases*.csv, errors: median " +
+         percent(summary.median_absolute).substr(1) + ", mean " +
+         percent(summary.mean_absolute).substr(1) + ", bias " + percent(summary.bias) +
+         ", worst " + percent(summary.worst) + " (" + summary.worst_id + ")";
+}
+
+Json number_in_us(double seconds, const char* kind, const std::string& source) {
+  return {{"value", to_four_digits(seconds / us)},
+          {"unit", "us"},
+          {"kind", kind},
+          {"source", source}};
+}
+
+void write(std::string& out, const Json& value, const std::string& indent) {
+  if (!value.is_object()) {
+    if (value.is_array()) {
+      out += "[";
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        out += (i > 0 ? ", " : "") + value[i].dump();
+      }
+      out += "]";
+      return;
+    }
+    out += value.dump();
+    return;
+  }
+  if (value.contains("value")) {
+    out += "{\"value\": " + value.at("value").dump() + ", \"unit\": " + value.at("unit").dump() +
+           ", \"kind\": " + value.at("kind").dump() + ",\n" + indent +
+           " \"source\": " + value.at("source").dump() + "}";
+    return;
+  }
+  out += "{\n";
+  bool first = true;
+  for (const auto& [key, member] : value.items()) {
+    out += (first ? "" : ",\n") + indent + "  " + Json(key).dump() + ": ";
+    write(out, member, indent + "  ");
+    first = false;
+  }
+  out += "\n" + indent + "}";
+}
+
+/// Gives numbers that are "as NAME" of another framework that framework's value.
+void follow_others(std::map<std::string, Json>& files) {
+  for (auto& [name, file] : files) {
+    for (const auto& duration : framework_durations()) {
+      if (!file.contains(duration.name) || file[duration.name]["kind"] != "assumed") {
+        continue;
+      }
+      const auto source = file[duration.name]["source"].get<std::string>();
+      for (const auto& [other, theirs] : files) {
+        const auto as_other = "as " + other;
+        if (source.starts_with(as_other) &&
+            (source.size() == as_other.size() || source[as_other.size()] == ',') &&
+            theirs.contains(duration.name)) {
+          file[duration.name]["value"] = theirs[duration.name]["value"];
+          file[duration.name]["unit"] = theirs[duration.name]["unit"];
+        }
+      }
+    }
+  }
+}
+
+} // namespace
+
+std::vector<ParameterFile> calibrate_frameworks() {
+  const auto rows = rows_by_framework();
+  std::map<std::string, Json> files;
+  for (const auto& name : data_file_names(DataKind::framework)) {
+    files[name] = Json::parse(read_text(find_data_file(DataKind::framework, name)));
+  }
+  const auto refit = [&](const std::string& name, const std::vector<FittedDuration>& durations) {
+    const auto found = rows.find(name);
+    if (found == rows.end()) {
+      return;
+    }
+    auto framework = find_framework(name, "calibrate frameworks");
+    if (framework.jitter_eager && name != "fastertransformer") {
+      framework.jitter_eager->value =
+          Seconds{us * files["fastertransformer"]["jitter_eager"]["value"].get<double>()};
+    }
+    const auto fit = fit_framework(std::move(framework), durations, found->second);
+    auto& file = files[name];
+    for (const auto& duration : durations) {
+      for (const auto& known : framework_durations()) {
+        if (std::string{known.name} == duration.name) {
+          file[duration.name] = number_in_us((fit.framework.*known.member)->value.value(),
+                                             "fitted",
+                                             "decodesim calibrate frameworks: " + quality(fit));
+        }
+      }
+    }
+  };
+  for (const auto& [name, durations] : fits) {
+    refit(name, durations);
+  }
+  follow_others(files);
+  std::vector<ParameterFile> written;
+  for (const auto& [name, file] : files) {
+    std::string text;
+    write(text, file, "");
+    written.push_back({.path = file_of(name), .text = text + "\n"});
+  }
+  return written;
+}
 
 } // namespace decodesim

@@ -1,7 +1,296 @@
 #include "validation/calibrate_kernels.hpp"
 
+#include "sim/data_files.hpp"
+#include "sim/device/gpu.hpp"
+#include "validation/fit.hpp"
+#include "validation/kernel_file.hpp"
+#include "validation/operator_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
 namespace decodesim {
 
-std::vector<ParameterFile> calibrate_kernels() { return {}; }
+namespace {
+
+/// Tables in the order of preference: a class of a GPU is fitted to the first that has it. Kernels
+/// replayed in CUDA graphs come first, unfused layers of model code last.
+constexpr const char* tables[] = {"aic_gemm.csv",
+                                  "aic_decode_attention.csv",
+                                  "aic_moe.csv",
+                                  "llmservingsim_ops.csv",
+                                  "vidur_mlp_ops.csv",
+                                  "llmservingsim_v0_layers.csv"};
+
+/// Rows that one class of one GPU is fitted to.
+struct Sample {
+  std::string table;
+  std::vector<OperatorTime> rows;
+};
+
+using Samples = std::map<std::string, std::map<KernelClass, Sample>>; ///< by GPU
+
+/// @returns every usable row, of GPUs with a kernel file
+Samples read_samples() {
+  Samples samples;
+  std::map<std::string, Gpu> gpus;
+  for (const auto* table : tables) {
+    for (auto& row : read_operators(kernel_tables() / table)) {
+      if (!row.reason.empty() || find_data_file(DataKind::kernels, row.gpu).empty()) {
+        continue;
+      }
+      if (!gpus.contains(row.gpu)) {
+        gpus[row.gpu] = find_gpu(row.gpu, row.id);
+      }
+      auto& sample = samples[row.gpu][row.operation];
+      if (sample.table.empty()) {
+        sample.table = table;
+      }
+      if (sample.table == table && tells_about_memory(row, gpus.at(row.gpu))) {
+        sample.rows.push_back(std::move(row));
+      }
+    }
+  }
+  return samples;
+}
+
+/// One parameter of a class that a fit may move.
+struct Movable {
+  const char* name;
+  const char* unit;
+  double scale; ///< base units of one `unit`
+  FitParameter range;
+  std::function<void(KernelClassCost&, double)> set; ///< in base units
+};
+
+void set_fixed(KernelClassCost& cost, double value) { cost.fixed.value = Seconds{value}; }
+
+void set_flop_efficiency(KernelClassCost& cost, double value) {
+  cost.flop_efficiency_ratio.value = value;
+}
+
+void set_byte_efficiency(KernelClassCost& cost, double value) {
+  cost.byte_efficiency_ratio.value = value;
+}
+
+Movable fixed(double start, double least) {
+  return {"fixed", "us", 1e-6, {"fixed", start, least, 40.0, true}, set_fixed};
+}
+
+Movable flop_efficiency() {
+  return {"flop_efficiency_ratio",
+          "ratio",
+          1.0,
+          {"flop_efficiency_ratio", 0.8, 0.1, 1.0},
+          set_flop_efficiency};
+}
+
+Movable byte_efficiency(double start, double least) {
+  return {"byte_efficiency_ratio",
+          "ratio",
+          1.0,
+          {"byte_efficiency_ratio", start, least, 1.0},
+          set_byte_efficiency};
+}
+
+Movable ramp(double start) {
+  return {"ramp", "MB", 1e6, {"ramp", start, 0.001, 30.0, true}, [](auto& cost, double value) {
+            cost.ramp = {.value = Bytes{value}};
+          }};
+}
+
+Movable cache_speedup() {
+  return {"cache_speedup",
+          "count",
+          1.0,
+          {"cache_speedup", 3.0, 1.0, 20.0, true},
+          [](auto& cost, double value) { cost.cache_speedup = {.value = value}; }};
+}
+
+Movable overlap_exponent() {
+  return {"overlap_exponent",
+          "count",
+          1.0,
+          {"overlap_exponent", 2.0, 1.0, 10.0, true},
+          [](auto& cost, double value) { cost.overlap_exponent = {.value = value}; }};
+}
+
+Movable per_depth() {
+  return {"per_depth", "ns", 1e-9, {"per_depth", 0.1, 0.0, 2.0}, [](auto& cost, double value) {
+            cost.per_depth = {.value = Seconds{value}};
+          }};
+}
+
+Movable per_row() {
+  return {"per_row", "us", 1e-6, {"per_row", 0.15, 0.0, 2.0}, [](auto& cost, double value) {
+            cost.per_row = {.value = Seconds{value}};
+          }};
+}
+
+Movable per_unsplit_token() {
+  return {"per_unsplit_token",
+          "ns",
+          1e-9,
+          {"per_unsplit_token", 15.0, 0.0, 60.0},
+          [](auto& cost, double value) { cost.per_unsplit_token = {.value = Seconds{value}}; }};
+}
+
+std::vector<Movable> movables(KernelClass kernel_class, const Sample& sample) {
+  switch (kernel_class) {
+  case KernelClass::gemm:
+  case KernelClass::gemm_fp8:
+    return {fixed(4.0, 0.5),
+            flop_efficiency(),
+            byte_efficiency(0.85, 0.4),
+            ramp(0.3),
+            overlap_exponent(),
+            per_depth()};
+  case KernelClass::grouped_gemm:
+    return {fixed(8.0, 0.5), flop_efficiency(), byte_efficiency(0.8, 0.3), overlap_exponent()};
+  case KernelClass::attention_decode: {
+    std::vector<Movable> all{
+        fixed(11.0, 1.0), byte_efficiency(0.9, 0.4), ramp(3.0), per_depth(), per_row()};
+    if (std::any_of(sample.rows.begin(), sample.rows.end(), [](const auto& row) {
+          return row.work.front().unsplit;
+        })) {
+      all.push_back(per_unsplit_token());
+    }
+    return all;
+  }
+  case KernelClass::norm:
+  case KernelClass::elementwise:
+  case KernelClass::embedding:
+  case KernelClass::sampling:
+    return {fixed(3.0, 0.5), byte_efficiency(0.6, 0.02), cache_speedup()};
+  case KernelClass::attention_latent:
+  case KernelClass::attention_prefill:
+    break;
+  }
+  return {};
+}
+
+double time_of(const OperatorTime& row, const Gpu& gpu) {
+  Seconds sum;
+  for (const auto& work : row.work) {
+    sum += kernel_time(work, gpu);
+  }
+  return sum.value();
+}
+
+/// Decoding is what matters: rows beyond those of a decode step count a third.
+double weight_of(const OperatorTime& row) { return row.rows <= 128.0 ? 1.0 : 1.0 / 3.0; }
+
+/// Mean of |log(simulated / measured)|: robust against rows with another kernel, and even-handed
+/// between too fast and too slow.
+double mean_error(const Sample& sample, const Gpu& gpu) {
+  double sum = 0;
+  double weights = 0;
+  for (const auto& row : sample.rows) {
+    const auto weight = weight_of(row);
+    sum += weight * std::abs(std::log(time_of(row, gpu) / row.measured.value()));
+    weights += weight;
+  }
+  return sum / weights;
+}
+
+std::vector<Residual> residuals(const Sample& sample, const Gpu& gpu) {
+  struct Range {
+    const char* name;
+    double most;
+    double sum = 0;
+    int rows = 0;
+  };
+
+  std::vector<Range> ranges{
+      {"rows 1-16", 16}, {"rows 17-128", 128}, {"rows 129-512", 512}, {"rows above 512", 1e9}};
+  for (const auto& row : sample.rows) {
+    auto& range = *std::find_if(
+        ranges.begin(), ranges.end(), [&](const auto& one) { return row.rows <= one.most; });
+    range.sum += std::abs(time_of(row, gpu) / row.measured.value() - 1.0);
+    ++range.rows;
+  }
+  std::vector<Residual> all;
+  for (const auto& range : ranges) {
+    if (range.rows > 0) {
+      all.push_back({range.name, to_four_digits(range.sum / range.rows), range.rows});
+    }
+  }
+  return all;
+}
+
+/// Fits one class, leaves its parameters in `gpu`, and tells them.
+FittedClass fit_class(KernelClass kernel_class, const Sample& sample, Gpu& gpu) {
+  const auto all = movables(kernel_class, sample);
+  if (!gpu.kernels.contains(kernel_class)) {
+    gpu.kernels[kernel_class] = gpu.kernels.at(KernelClass::gemm);
+  }
+  auto& cost = gpu.kernels.at(kernel_class);
+  cost = {.fixed = cost.fixed,
+          .flop_efficiency_ratio = cost.flop_efficiency_ratio,
+          .byte_efficiency_ratio = cost.byte_efficiency_ratio};
+  std::vector<FitParameter> ranges;
+  for (const auto& one : all) {
+    ranges.push_back(one.range);
+  }
+  const auto apply = [&](const std::vector<double>& values) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i].set(cost, values[i] * all[i].scale);
+    }
+  };
+  const auto fit = minimize(
+      ranges,
+      [&](const std::vector<double>& values) {
+        apply(values);
+        return mean_error(sample, gpu);
+      },
+      2000);
+  FittedClass fitted;
+  std::vector<double> rounded;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    rounded.push_back(to_four_digits(fit.values[i]));
+    fitted.parameters[all[i].name] = {.value = rounded[i],
+                                      .unit = all[i].unit,
+                                      .source = "fit of class " + to_string(kernel_class) + " to " +
+                                                std::to_string(sample.rows.size()) +
+                                                " rows of validation/data/kernels/" + sample.table};
+  }
+  apply(rounded);
+  fitted.residuals = residuals(sample, gpu);
+  return fitted;
+}
+
+/// Row-wise kernels before grouped products, which are measured together with them.
+constexpr KernelClass fit_order[] = {KernelClass::gemm,
+                                     KernelClass::gemm_fp8,
+                                     KernelClass::attention_decode,
+                                     KernelClass::norm,
+                                     KernelClass::elementwise,
+                                     KernelClass::embedding,
+                                     KernelClass::sampling,
+                                     KernelClass::grouped_gemm};
+
+/// A class with fewer rows keeps what its file has.
+constexpr std::size_t least_rows = 10;
+
+} // namespace
+
+std::vector<ParameterFile> calibrate_kernels() {
+  std::vector<ParameterFile> files;
+  for (const auto& [name, classes] : read_samples()) {
+    auto gpu = find_gpu(name, "calibrate");
+    std::map<std::string, FittedClass> fitted;
+    for (const auto kernel_class : fit_order) {
+      const auto found = classes.find(kernel_class);
+      if (found != classes.end() && found->second.rows.size() >= least_rows) {
+        fitted[to_string(kernel_class)] = fit_class(kernel_class, found->second, gpu);
+      }
+    }
+    files.push_back({.path = std::filesystem::path{"sim/device/kernels"} / (name + ".json"),
+                     .text = updated_kernel_file(find_data_file(DataKind::kernels, name), fitted)});
+  }
+  return files;
+}
 
 } // namespace decodesim

@@ -52,9 +52,9 @@ void describe(const Gpu& gpu) {
   number_row("graph_launch", gpu.graph_launch);
   for (const auto& [kernel_class, cost] : gpu.kernels) {
     const auto kernels = "kernels/" + to_string(kernel_class) + "/";
-    number_row(kernels + "fixed", cost.fixed);
-    number_row(kernels + "flop_efficiency", cost.flop_efficiency_ratio);
-    number_row(kernels + "byte_efficiency", cost.byte_efficiency_ratio);
+    for_each_parameter(cost, [&](const std::string& parameter, const auto& number) {
+      number_row(kernels + parameter, number);
+    });
   }
 }
 

@@ -266,7 +266,7 @@ void add_simulation_flags(CLI::App& app, ScenarioFlags& flags) {
   app.add_option("--collectives",
                  flags.collectives,
                  "How collectives move data: " + joined(collective_names, ", ") +
-                     " [the framework's, else ring]")
+                     " [the framework's, else nccl]")
       ->type_name("NAME")
       ->group(simulation);
   app.add_option("--fidelity",

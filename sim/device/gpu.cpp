@@ -118,9 +118,7 @@ void take_kernels_of(const std::string& relative, const std::string& why, Gpu& g
   gpu.kernels = load_kernels(find_data_file(DataKind::kernels, relative));
   gpu.kernels_of = {relative, SourceKind::assumed, why};
   for (auto& [kernel_class, cost] : gpu.kernels) {
-    transfer(cost.fixed, relative);
-    transfer(cost.flop_efficiency_ratio, relative);
-    transfer(cost.byte_efficiency_ratio, relative);
+    for_each_parameter(cost, [&](const char*, auto& number) { transfer(number, relative); });
   }
 }
 

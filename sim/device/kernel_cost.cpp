@@ -3,6 +3,7 @@
 #include "sim/error.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace decodesim {
 
@@ -19,21 +20,61 @@ FlopPerSecond peak_of(DataType compute, const Gpu& gpu) {
                        "give one for bf16, fp16 or fp32");
 }
 
+const KernelClassCost& parameters_of(const KernelWork& work, const Gpu& gpu) {
+  if (work.kernel_class == KernelClass::gemm && work.compute == DataType::fp8 &&
+      gpu.peak.contains(DataType::fp8)) {
+    if (const auto own = gpu.kernels.find(KernelClass::gemm_fp8); own != gpu.kernels.end()) {
+      return own->second;
+    }
+  }
+  return gpu.kernels.at(work.kernel_class);
+}
+
+template <class T> T value_or_zero(const std::optional<Sourced<T>>& number) {
+  return number ? number->value : T{};
+}
+
+/// Bytes that would take memory as long as those of the kernel take memory and cache.
+Bytes bytes_from_memory(const KernelWork& work, const KernelClassCost& cost, const Gpu& gpu) {
+  if (!cost.cache_speedup) {
+    return work.bytes;
+  }
+  const auto cached = std::min(work.bytes, gpu.l2_cache.value);
+  return work.bytes - cached + cached / cost.cache_speedup->value;
+}
+
+/// (a^q + b^q)^(1/q); their maximum without an exponent.
+Seconds smooth_maximum(Seconds a, Seconds b, const std::optional<Sourced<double>>& exponent) {
+  const auto larger = std::max(a, b);
+  if (!exponent || larger == Seconds{}) {
+    return larger;
+  }
+  const auto q = exponent->value;
+  return larger * std::pow(1.0 + std::pow(std::min(a, b) / larger, q), 1.0 / q);
+}
+
 } // namespace
 
 Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
-  const auto& cost = gpu.kernels.at(work.kernel_class);
-  const auto arithmetic =
-      work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
+  const auto& cost = parameters_of(work, gpu);
   const auto better = library.byte_efficiency.find(work.kernel_class);
   const auto byte_efficiency =
       better == library.byte_efficiency.end()
           ? cost.byte_efficiency_ratio.value
           : std::min(1.0, cost.byte_efficiency_ratio.value * better->second);
-  const auto memory = work.bytes / (gpu.memory_bandwidth.value * byte_efficiency);
+  const Bytes ramp{std::sqrt(work.bytes.value() * value_or_zero(cost.ramp).value())};
+  auto memory =
+      (bytes_from_memory(work, cost, gpu) + ramp) / (gpu.memory_bandwidth.value * byte_efficiency);
   const auto own = library.fixed.find(work.kernel_class);
+  if (work.unsplit && own == library.fixed.end()) {
+    memory = std::max(memory, value_or_zero(cost.per_unsplit_token) * work.depth);
+  }
+  const auto arithmetic =
+      work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
   const auto fixed = own == library.fixed.end() ? cost.fixed.value : own->second;
-  return fixed + std::max(arithmetic, memory);
+  return fixed + value_or_zero(cost.per_depth) * work.depth +
+         value_or_zero(cost.per_row) * (work.rows / gpu.sm_count.value) +
+         smooth_maximum(arithmetic, memory, cost.overlap_exponent);
 }
 
 } // namespace decodesim

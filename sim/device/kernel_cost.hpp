@@ -11,7 +11,10 @@ struct KernelWork {
   KernelClass kernel_class = KernelClass::gemm;
   DataType compute = DataType::bf16; ///< selects the peak
   Flop flop;
-  Bytes bytes; ///< device memory read and written, each operand once
+  Bytes bytes;          ///< device memory read and written, each operand once
+  double depth = 0;     ///< steps of its longest chain: k of a product, context of attention
+  double rows = 0;      ///< of attention: query tokens x heads
+  bool unsplit = false; ///< attention with a KV head per query head (MHA)
 
   bool operator==(const KernelWork&) const = default;
 };
@@ -28,10 +31,20 @@ struct KernelLibrary {
 };
 
 /// Time of a kernel that has its GPU to itself:
-/// fixed + max(flop / (peak x flop_efficiency), bytes / (bandwidth x byte_efficiency)).
 ///
-/// Source: roofline model (Williams, Waterman, Patterson, CACM 52(4), 2009) with one efficiency per
-/// roof and a fixed cost per kernel class; docs/models/kernels.md.
+///     fixed + per_depth x depth + per_row x rows / SMs + |(arithmetic, memory)|_q
+///     arithmetic = flop / (peak x flop_efficiency)
+///     memory = max((b + sqrt(bytes x ramp)) / (bandwidth x byte_efficiency),
+///                  per_unsplit_token x depth if unsplit)
+///
+/// b is `bytes`, of which those that fit into the L2 cache count cache_speedup times less. |.|_q is
+/// the q-norm with q = overlap_exponent: the maximum of both when kernels overlap them perfectly (q
+/// absent), their sum for q = 1. It never falls when work grows, and never rises with bandwidth or
+/// peak.
+///
+/// Source: roofline model (Williams, Waterman, Patterson, CACM 52(4), 2009) with a smooth ridge,
+/// bandwidth that grows with what is in flight, and costs per step and row; docs/models/kernels.md.
+/// Products in 8 bits follow class gemm_fp8 where the GPU has its parameters.
 ///
 /// A compute type without a peak in the GPU file runs at the peak of bf16 (weights widened on the
 /// fly), else of fp16, else of fp32.

@@ -9,7 +9,7 @@ namespace decodesim {
 
 namespace {
 
-constexpr std::array<std::pair<KernelClass, const char*>, 9> kernel_classes{
+constexpr std::array<std::pair<KernelClass, const char*>, 10> kernel_classes{
     {{KernelClass::gemm, "gemm"},
      {KernelClass::grouped_gemm, "grouped_gemm"},
      {KernelClass::attention_decode, "attention_decode"},
@@ -18,13 +18,51 @@ constexpr std::array<std::pair<KernelClass, const char*>, 9> kernel_classes{
      {KernelClass::norm, "norm"},
      {KernelClass::elementwise, "elementwise"},
      {KernelClass::embedding, "embedding"},
-     {KernelClass::sampling, "sampling"}}};
+     {KernelClass::sampling, "sampling"},
+     {KernelClass::gemm_fp8, "gemm_fp8"}}};
+
+template <class Read>
+auto read_if_there(const JsonReader& json, const std::string& key, const Read& read)
+    -> std::optional<decltype(read(json))> {
+  const auto found = json.find(key);
+  return found ? std::optional{read(*found)} : std::nullopt;
+}
+
+Sourced<double> read_exponent(const JsonReader& json) {
+  const auto exponent = read_count(json);
+  if (exponent.value < 1.0 || exponent.value > 100.0) {
+    throw json.error("is no exponent of an overlap", "from 1 (sum) to 100 (maximum) is expected");
+  }
+  return exponent;
+}
+
+Sourced<double> read_speedup(const JsonReader& json) {
+  const auto speedup = read_count(json);
+  if (speedup.value < 1.0 || speedup.value > 100.0) {
+    throw json.error("is no speedup of a cache", "from 1 to 100 is expected");
+  }
+  return speedup;
+}
 
 KernelClassCost read_kernel_class(const JsonReader& json) {
-  json.allow_only({"fixed", "flop_efficiency_ratio", "byte_efficiency_ratio"});
-  return {read_seconds(json.at("fixed")),
-          read_ratio(json.at("flop_efficiency_ratio")),
-          read_ratio(json.at("byte_efficiency_ratio"))};
+  json.allow_only({"fixed",
+                   "flop_efficiency_ratio",
+                   "byte_efficiency_ratio",
+                   "ramp",
+                   "cache_speedup",
+                   "overlap_exponent",
+                   "per_depth",
+                   "per_row",
+                   "per_unsplit_token"});
+  return {.fixed = read_seconds(json.at("fixed")),
+          .flop_efficiency_ratio = read_ratio(json.at("flop_efficiency_ratio")),
+          .byte_efficiency_ratio = read_ratio(json.at("byte_efficiency_ratio")),
+          .ramp = read_if_there(json, "ramp", read_bytes),
+          .cache_speedup = read_if_there(json, "cache_speedup", read_speedup),
+          .overlap_exponent = read_if_there(json, "overlap_exponent", read_exponent),
+          .per_depth = read_if_there(json, "per_depth", read_seconds),
+          .per_row = read_if_there(json, "per_row", read_seconds),
+          .per_unsplit_token = read_if_there(json, "per_unsplit_token", read_seconds)};
 }
 
 } // namespace
@@ -59,7 +97,9 @@ KernelClassCosts read_kernel_classes(const JsonReader& json) {
   json.allow_only(kernel_class_names());
   KernelClassCosts classes;
   for (const auto& [kernel_class, name] : kernel_classes) {
-    classes[kernel_class] = read_kernel_class(json.at(name));
+    if (kernel_class != KernelClass::gemm_fp8 || json.has(name)) {
+      classes[kernel_class] = read_kernel_class(json.at(name));
+    }
   }
   return classes;
 }

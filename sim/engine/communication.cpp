@@ -61,8 +61,12 @@ public:
 
   [[nodiscard]] std::optional<SwitchPort> switch_port(int member) const override {
     const auto& machine = owner_.machine_;
-    const auto& there = path(member, member == 0 ? 1 : 0).links;
-    const auto& back = path(member == 0 ? 1 : 0, member).links;
+    const int peer = beside(member);
+    if (peer < 0) {
+      return std::nullopt;
+    }
+    const auto& there = path(member, peer).links;
+    const auto& back = path(peer, member).links;
     const int hub = machine.head(there.front());
     if (!machine.in_switch_reduction || there.size() != 2 || back.size() != 2 ||
         machine.vertex(hub).kind != VertexKind::nvswitch) {
@@ -74,7 +78,24 @@ public:
                       .efficiency_ratio = machine.in_switch_reduction->value};
   }
 
+  [[nodiscard]] int compute_capability() const override {
+    const auto& capability = owner_.machine_.gpu.compute_capability;
+    return 10 * capability.major + capability.minor;
+  }
+
+  [[nodiscard]] bool amd_cpu() const override { return owner_.machine_.cpu_vendor == "amd"; }
+
 private:
+  /// Another member on the same node, or -1.
+  [[nodiscard]] int beside(int member) const {
+    for (int other = 0; other < members(); ++other) {
+      if (other != member && node(other) == node(member)) {
+        return other;
+      }
+    }
+    return -1;
+  }
+
   const Communication& owner_;
   std::vector<int> ranks_;
   std::vector<int> gpus_;
@@ -123,6 +144,10 @@ const Communication::Group& Communication::group(const GroupAxis& axis, int grou
 
 const std::vector<int>& Communication::members(const GroupAxis& axis, int group) const {
   return this->group(axis, group).ranks();
+}
+
+const GroupNetwork& Communication::network(const GroupAxis& axis, int group) const {
+  return this->group(axis, group);
 }
 
 Transfer

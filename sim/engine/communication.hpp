@@ -26,6 +26,9 @@ public:
   /// Ranks of a group in the order in which a ring visits them.
   [[nodiscard]] const std::vector<int>& members(const GroupAxis& axis, int group) const;
 
+  /// The group as its collectives see it; of one rank it has no channels.
+  [[nodiscard]] const GroupNetwork& network(const GroupAxis& axis, int group) const;
+
   /// Member indices of the flows' hops are positions in members().
   /// @throws SimulationError when the group has one rank
   /// @throws LayoutError when the algorithm cannot run on the group

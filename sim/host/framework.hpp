@@ -49,7 +49,7 @@ struct Framework {
   std::string summary;
   std::vector<std::string> aliases; ///< patterns with * and ?, letter case aside
   LaunchMode launch = LaunchMode::graph;
-  std::string collectives = "ring"; ///< what it uses unless told otherwise
+  std::string collectives = "nccl"; ///< what it uses unless told otherwise
 
   std::optional<Sourced<Seconds>> eager_launch; ///< host time per operation; else the GPU's
   std::optional<Sourced<Seconds>> graph_launch; ///< host time per captured step; else the GPU's

@@ -9,15 +9,18 @@ namespace decodesim {
 
 namespace {
 
-constexpr std::array<std::pair<DataType, const char*>, 9> names{{{DataType::fp32, "fp32"},
-                                                                 {DataType::bf16, "bf16"},
-                                                                 {DataType::fp16, "fp16"},
-                                                                 {DataType::fp8, "fp8"},
-                                                                 {DataType::int8, "int8"},
-                                                                 {DataType::int4, "int4"},
-                                                                 {DataType::int4_g64, "int4_g64"},
-                                                                 {DataType::int4_g32, "int4_g32"},
-                                                                 {DataType::mxfp4, "mxfp4"}}};
+constexpr std::array<std::pair<DataType, const char*>, 12> names{{{DataType::fp32, "fp32"},
+                                                                  {DataType::bf16, "bf16"},
+                                                                  {DataType::fp16, "fp16"},
+                                                                  {DataType::fp8, "fp8"},
+                                                                  {DataType::int8, "int8"},
+                                                                  {DataType::int4, "int4"},
+                                                                  {DataType::int4_g64, "int4_g64"},
+                                                                  {DataType::int4_g32, "int4_g32"},
+                                                                  {DataType::mxfp4, "mxfp4"},
+                                                                  {DataType::q4_0, "q4_0"},
+                                                                  {DataType::q4_k_m, "q4_k_m"},
+                                                                  {DataType::q8_0, "q8_0"}}};
 
 } // namespace
 
@@ -42,6 +45,12 @@ Bytes element_bytes(DataType type) {
     return grouped(16.0, 32.0);
   case DataType::mxfp4:
     return grouped(8.0, 32.0);
+  case DataType::q4_0:
+    return grouped(16.0, 32.0);
+  case DataType::q4_k_m:
+    return Bytes{4.85 / 8.0};
+  case DataType::q8_0:
+    return Bytes{8.5 / 8.0};
   }
   return Bytes{};
 }
@@ -50,8 +59,13 @@ bool is_quantised(DataType type) {
   return type != DataType::fp32 && type != DataType::bf16 && type != DataType::fp16;
 }
 
+bool quantises_tables(DataType type) {
+  return type == DataType::q4_0 || type == DataType::q4_k_m || type == DataType::q8_0;
+}
+
 DataType compute_type(DataType weight_type) {
-  return element_bytes(weight_type) < Bytes{1.0} ? DataType::bf16 : weight_type;
+  return element_bytes(weight_type) < Bytes{1.0} || quantises_tables(weight_type) ? DataType::bf16
+                                                                                  : weight_type;
 }
 
 std::string to_string(DataType type) {

@@ -126,9 +126,12 @@ struct Precision {
   DataType kv_cache = DataType::bf16;
   std::optional<DataType> experts = {}; ///< matrices of routed experts; absent: as `weights`
 
-  /// Type of activations, embedding, LM head and norms: that of the weights unless these are
+  /// Type of activations and norms: that of the weights unless these are
   /// quantised, then bf16.
   [[nodiscard]] DataType activations() const;
+
+  /// Type of embedding and LM head: as activations, but that of the weights in GGUF files.
+  [[nodiscard]] DataType tables() const;
 
   [[nodiscard]] DataType expert_weights() const { return experts.value_or(weights); }
 

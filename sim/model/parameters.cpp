@@ -42,6 +42,7 @@ ParameterCount latent_parameters(const Model& model, const LatentAttention& late
 ParameterCount& ParameterCount::operator+=(const ParameterCount& more) {
   linear += more.linear;
   experts += more.experts;
+  tables += more.tables;
   other += more.other;
   return *this;
 }
@@ -158,6 +159,7 @@ std::int64_t active_parameters(const Model& model) {
 Bytes weight_bytes(ParameterCount count, Precision precision) {
   return static_cast<double>(count.linear) * element_bytes(precision.weights) +
          static_cast<double>(count.experts) * element_bytes(precision.expert_weights()) +
+         static_cast<double>(count.tables) * element_bytes(precision.tables()) +
          static_cast<double>(count.other) * element_bytes(precision.activations());
 }
 

@@ -15,9 +15,10 @@ namespace decodesim {
 struct ParameterCount {
   std::int64_t linear = 0;  ///< matrices, which quantisation applies to
   std::int64_t experts = 0; ///< matrices of routed experts, which may have a type of their own
+  std::int64_t tables = 0;  ///< embedding and LM head
   std::int64_t other = 0;   ///< norms, biases, routers
 
-  [[nodiscard]] std::int64_t total() const { return linear + experts + other; }
+  [[nodiscard]] std::int64_t total() const { return linear + experts + tables + other; }
 
   ParameterCount& operator+=(const ParameterCount& more);
 
@@ -73,8 +74,8 @@ struct ParameterCount {
 /// counts whole; some publishers leave it out.
 [[nodiscard]] std::int64_t active_parameters(const Model& model);
 
-/// Bytes that `count` parameters take: linear ones in the weight type, experts in theirs, others in
-/// the activation type.
+/// Bytes that `count` parameters take: linear ones in the weight type, experts and tables in
+/// theirs, others in the activation type.
 [[nodiscard]] Bytes weight_bytes(ParameterCount count, Precision precision);
 
 /// Bytes by which one token lengthens one layer's cache (while its window is not full), unsharded:

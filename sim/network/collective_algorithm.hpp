@@ -38,8 +38,12 @@ public:
   /// Rings (`members()` edges each, from the root) over which equal parts of the data go at once,
   /// so that several NICs or links are used. At least one.
   [[nodiscard]] virtual const std::vector<std::vector<RingEdge>>& channels() const = 0;
-  /// Nothing when the member is on no switch that reduces, or the group is on several.
+  /// Nothing when no switch that reduces joins the member to the others of its node.
   [[nodiscard]] virtual std::optional<SwitchPort> switch_port(int member) const = 0;
+  /// Of its GPUs: 90 for 9.0.
+  [[nodiscard]] virtual int compute_capability() const = 0;
+  /// Whether the CPUs of its nodes are AMD's.
+  [[nodiscard]] virtual bool amd_cpu() const = 0;
 };
 
 /// How finely a collective is played. Enumerators are the names used in flags and files.

@@ -16,7 +16,8 @@ KernelWork work_of(const Gemm& gemm, StepContext) {
           .compute = compute_type(gemm.weights),
           .flop = Flop{2.0 * batch * m * n * k},
           .bytes = batch * (n * k * element_bytes(gemm.weights) +
-                            (m * k + m * n + (gemm.bias ? n : 0.0)) * activation)};
+                            (m * k + m * n + (gemm.bias ? n : 0.0)) * activation),
+          .depth = k};
 }
 
 /// Sum of min(p, window) over the positions p = context - queries + 1 ... context: the tokens that
@@ -48,7 +49,10 @@ KernelWork work_of(const Attention& attention, StepContext at) {
                                                      : KernelClass::attention_decode,
           .compute = attention.activations,
           .flop = Flop{2.0 * attention.heads * (key_size + value_size) * pairs * sequences},
-          .bytes = sequences * (cache + ends)};
+          .bytes = sequences * (cache + ends),
+          .depth = static_cast<double>(attention.tokens_read_at(at)),
+          .rows = sequences * queries * attention.heads,
+          .unsplit = attention.query_tokens == 1 && attention.heads == attention.kv_heads};
 }
 
 KernelClass class_of(RowFunction function) {
@@ -93,7 +97,8 @@ KernelWork work_of(const GroupedGemm& gemm, StepContext at) {
           .flop = Flop{2.0 * rows * n * k},
           .bytes =
               experts * n * k * element_bytes(gemm.weights) +
-              (rows * (k + n) + (gemm.bias ? experts * n : 0.0)) * element_bytes(gemm.activations)};
+              (rows * (k + n) + (gemm.bias ? experts * n : 0.0)) * element_bytes(gemm.activations),
+          .depth = k};
 }
 
 KernelWork work_of(const RoutedRowKernel& row, StepContext at) {

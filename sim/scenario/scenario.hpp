@@ -22,7 +22,7 @@ struct Scenario {
   std::vector<Layout> layouts; ///< one for `run`, several for `compare`
   /// "tp,pp,dp" in any order, innermost first, or GPU indices "0,4,1,5"
   std::string mapping = "tp,pp,dp";
-  std::string collectives = "ring"; ///< a registered collective algorithm
+  std::string collectives = "nccl"; ///< a registered collective algorithm
   Fidelity fidelity = Fidelity::flow;
   Framework framework; ///< set by use_framework
   LaunchMode launch = LaunchMode::graph;

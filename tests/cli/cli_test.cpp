@@ -115,7 +115,8 @@ TEST(BadInput, SuggestsTheNearestName) {
   expect_refused(run + "--dtype bf17",
                  3,
                  "--dtype: data type \"bf17\" is unknown; did you mean \"bf16\"? known: fp32, "
-                 "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4");
+                 "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4, q4_0, "
+                 "q4_k_m, q8_0");
   expect_refused(run + "--launch graf",
                  3,
                  "--launch: launch mode \"graf\" is unknown; did you mean \"graph\"? known: graph, "
@@ -594,7 +595,7 @@ TEST(Fabric, IsAFlagAndAKeyOfScenarios) {
   expect_refused(
       two_nodes + "--fabric fat-tree:wide",
       3,
-      "--fabric: network \"wide\" is unknown; known: edr, eth10, eth100, eth25, hdr, ndr, "
+      "--fabric: network \"wide\" is unknown; known: edr, efa100, eth10, eth100, eth25, hdr, ndr, roce10, "
       "roce100, roce200, roce400");
 }
 

@@ -154,7 +154,7 @@ TEST_P(GpuPreset, IsCompleteAndSourced) {
   const auto gpu = find_gpu(GetParam(), "--gpu");
   EXPECT_EQ(gpu.name, GetParam());
   EXPECT_FALSE(gpu.summary.empty());
-  EXPECT_EQ(gpu.kernels.size(), 9u);
+  EXPECT_GE(gpu.kernels.size(), 9u); // gemm_fp8 where it is known apart
   EXPECT_FALSE(gpu.memory_capacity.source.empty());
   EXPECT_EQ(gpu.memory_bandwidth.kind, SourceKind::datasheet);
   for (const auto& [type, peak] : gpu.peak) {
@@ -162,7 +162,7 @@ TEST_P(GpuPreset, IsCompleteAndSourced) {
   }
   for (const auto& [kernel_class, cost] : gpu.kernels) {
     EXPECT_FALSE(cost.fixed.source.empty()) << to_string(kernel_class);
-    EXPECT_LT(cost.fixed.value, 20.0_us) << to_string(kernel_class);
+    EXPECT_LT(cost.fixed.value, 40.0_us) << to_string(kernel_class);
   }
 }
 
@@ -177,15 +177,15 @@ INSTANTIATE_TEST_SUITE_P(All,
 
 TEST(GpuPresets, AreThoseThatAreDocumented) {
   const std::vector<std::string> expected{
-      "a10-24g",        "a100-pcie-40g", "a100-pcie-80g",    "a100-sxm4-40g",  "a100-sxm4-80g",
-      "a30-24g",        "a40-48g",       "a800-sxm4-80g",    "b200-sxm",       "b300-sxm",
-      "gb200-186g",     "h100-nvl-94g",  "h100-pcie-80g",    "h100-sxm5-80g",  "h20-141g",
-      "h20-96g",        "h200-nvl-141g", "h200-sxm5-141g",   "h800-sxm5-80g",  "l4-24g",
-      "l40s-48g",       "rtx-a6000-48g", "rtx-pro-6000-96g", "rtx2080ti-11g",  "rtx3070-8g",
-      "rtx3080-10g",    "rtx3080ti-12g", "rtx3090-24g",      "rtx4000ada-20g", "rtx4070ti-12g",
-      "rtx4080-16g",    "rtx4090-24g",   "rtx4090d-24g",     "rtx5000ada-32g", "rtx5090-32g",
-      "rtx6000ada-48g", "t4-16g",        "v100-pcie-16g",    "v100-pcie-32g",  "v100-sxm2-16g",
-      "v100-sxm2-32g",  "v100s-pcie-32g"};
+      "a10-24g",       "a100-pcie-40g",  "a100-pcie-80g", "a100-sxm4-40g",    "a100-sxm4-80g",
+      "a30-24g",       "a40-48g",        "a800-pcie-80g", "a800-sxm4-80g",    "b200-sxm",
+      "b300-sxm",      "gb200-186g",     "h100-nvl-94g",  "h100-pcie-80g",    "h100-sxm5-80g",
+      "h20-141g",      "h20-96g",        "h200-nvl-141g", "h200-sxm5-141g",   "h800-sxm5-80g",
+      "l4-24g",        "l40s-48g",       "rtx-a6000-48g", "rtx-pro-6000-96g", "rtx2080ti-11g",
+      "rtx3070-8g",    "rtx3080-10g",    "rtx3080ti-12g", "rtx3090-24g",      "rtx4000ada-20g",
+      "rtx4070ti-12g", "rtx4080-16g",    "rtx4090-24g",   "rtx4090d-24g",     "rtx5000ada-32g",
+      "rtx5090-32g",   "rtx6000ada-48g", "t4-16g",        "v100-pcie-16g",    "v100-pcie-32g",
+      "v100-sxm2-16g", "v100-sxm2-32g",  "v100s-pcie-32g"};
   EXPECT_EQ(data_file_names(DataKind::gpu), expected);
 }
 
@@ -364,6 +364,83 @@ TEST(GpuFile, MayLeaveOutWhatOlderFilesLack) {
   EXPECT_EQ(gpu.sm_count.kind, SourceKind::assumed);
 }
 
+/// 1000 GB/s, 100 TFLOP/s, 10 processors, 1 MB of L2; products without fixed cost.
+Gpu simple_gpu(KernelClassCost cost = {}) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.sm_count.value = 10;
+  gpu.l2_cache.value = Bytes{1e6};
+  cost.flop_efficiency_ratio.value = 1.0;
+  cost.byte_efficiency_ratio.value = 1.0;
+  gpu.kernels[KernelClass::gemm] = cost;
+  return gpu;
+}
+
+/// 3 us of memory and 4 us of arithmetic.
+constexpr KernelWork three_and_four{
+    .kernel_class = KernelClass::gemm, .flop = Flop{4e8}, .bytes = Bytes{3e6}};
+
+TEST(KernelTime, IsTheLargerOfMemoryAndArithmetic) {
+  EXPECT_NEAR(kernel_time(three_and_four, simple_gpu()).value(), 4e-6, 1e-15);
+}
+
+// The 2-norm of 3 and 4 is 5, the 1-norm 7.
+TEST(KernelTime, RoundsTheRidge) {
+  EXPECT_NEAR(
+      kernel_time(three_and_four, simple_gpu({.overlap_exponent = {{.value = 2.0}}})).value(),
+      5e-6,
+      1e-15);
+  EXPECT_NEAR(
+      kernel_time(three_and_four, simple_gpu({.overlap_exponent = {{.value = 1.0}}})).value(),
+      7e-6,
+      1e-15);
+}
+
+// 4 MB with a ramp of 1 MB: 4 + sqrt(4 x 1) = 6 us; 100 MB: 100 + sqrt(100) = 110 us.
+TEST(KernelTime, ReachesItsBandwidthWithLongStreams) {
+  const auto gpu = simple_gpu({.ramp = {{.value = Bytes{1e6}}}});
+  EXPECT_NEAR(kernel_time({.bytes = Bytes{4e6}}, gpu).value(), 6e-6, 1e-15);
+  EXPECT_NEAR(kernel_time({.bytes = Bytes{100e6}}, gpu).value(), 110e-6, 1e-15);
+}
+
+// Of 3 MB 1 MB is in L2, which is 4 times as fast: 2 + 1/4 us. 0.4 MB: 0.1 us.
+TEST(KernelTime, ReadsFromTheCacheWhatFits) {
+  const auto gpu = simple_gpu({.cache_speedup = {{.value = 4.0}}});
+  EXPECT_NEAR(kernel_time({.bytes = Bytes{3e6}}, gpu).value(), 2.25e-6, 1e-15);
+  EXPECT_NEAR(kernel_time({.bytes = Bytes{0.4e6}}, gpu).value(), 0.1e-6, 1e-15);
+}
+
+// 2 us, 500 steps of 2 ns, 30 rows of 1 us on 10 processors: 2 + 1 + 3 us.
+TEST(KernelTime, CountsStepsAndRows) {
+  const auto gpu = simple_gpu({.fixed = {.value = 2.0_us},
+                               .per_depth = {{.value = Seconds{2e-9}}},
+                               .per_row = {{.value = 1.0_us}}});
+  EXPECT_NEAR(kernel_time({.depth = 500, .rows = 30}, gpu).value(), 6e-6, 1e-15);
+}
+
+// One processor reads a token in 20 ns: 1000 tokens take 20 us, however little memory moves; with a
+// split cache 3 us.
+TEST(KernelTime, IsBoundByOneProcessorWhereTheCacheIsNotSplit) {
+  const auto gpu = simple_gpu({.per_unsplit_token = {{.value = Seconds{20e-9}}}});
+  KernelWork work{.bytes = Bytes{3e6}, .depth = 1000, .unsplit = true};
+  EXPECT_NEAR(kernel_time(work, gpu).value(), 20e-6, 1e-15);
+  work.unsplit = false;
+  EXPECT_NEAR(kernel_time(work, gpu).value(), 3e-6, 1e-15);
+}
+
+TEST(KernelTime, HasParametersOfItsOwnInFp8) {
+  auto gpu = simple_gpu({.fixed = {.value = 1.0_us}});
+  gpu.kernels[KernelClass::gemm_fp8] = gpu.kernels[KernelClass::gemm];
+  gpu.kernels[KernelClass::gemm_fp8].fixed.value = 7.0_us;
+  const KernelWork work{.compute = DataType::fp8};
+  // Without a peak in fp8 it is computed in bf16, by that kernel.
+  EXPECT_EQ(kernel_time(work, gpu), 1.0_us);
+  gpu.peak[DataType::fp8].value = 200.0_TFLOPs;
+  EXPECT_EQ(kernel_time(work, gpu), 7.0_us);
+  EXPECT_EQ(kernel_time({.compute = DataType::bf16}, gpu), 1.0_us);
+}
+
 TEST(KernelLibrary, ReplacesFixedCostsAndScalesEfficiencies) {
   Gpu gpu;
   gpu.memory_bandwidth.value = 1000.0_GBps;
@@ -409,7 +486,7 @@ TEST(GpuFile, RefusesAnUnknownType) {
   EXPECT_EQ(message_after("\"int8\"", "\"int9\""),
             "gpu.json: /peak: data type \"int9\" is unknown; did you mean \"int8\"? known: fp32, "
             "bf16, fp16, fp8, int8, int4, int4_g64, int4_g32, "
-            "mxfp4");
+            "mxfp4, q4_0, q4_k_m, q8_0");
 }
 
 TEST(KernelClassName, IsThatOfTheFiles) {

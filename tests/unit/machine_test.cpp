@@ -218,7 +218,7 @@ TEST(MachineFile, RefusesUnknownKeys) {
   EXPECT_EQ(message_after("\"link_types\"", "\"linktypes\""),
             "m.json: /: key \"linktypes\" is unknown; did you mean \"link_types\"? known: "
             "format_version, name, summary, source, gpu, nodes, link_types, links, transports, "
-            "peer_to_peer, network_link, in_switch_reduction");
+            "peer_to_peer, network_link, in_switch_reduction, cpu_vendor");
 }
 
 TEST(MachineFile, NamesAnUnknownGpu) {
@@ -425,11 +425,15 @@ TEST(Bisection, OfEveryPresetIsPinned) {
       {"hgx-a800", 4 * 200},
       {"hgx-h20", 4 * 450},
       {"hgx-h800", 4 * 200},
+      {"l40s-host-8", 10},
       {"l40s-pcie-8", 10},
+      {"p4de-a100-80g", 4 * 300},
       {"pcie-1s-a100-80g", 31.5}, // the uplink of a switch
       {"pcie-2s-a100-40g", 10},
       {"rtx4090-pcie-8", 16},
-      {"rtx4090-switch-8", 31.5}}; // one of the two switches' uplink
+      {"rtx-pro-6000-pcie-8", 40},
+      {"rtx4090-switch-8", 31.5}, // one of the two switches' uplink
+      {"v100-pcie-2", 15.75}};
   for (const auto& name : data_file_names(DataKind::machine)) {
     EXPECT_DOUBLE_EQ(bisection_GBps(preset(name)), expected.at(name)) << name;
   }

@@ -125,6 +125,10 @@ TEST(DataTypes, TakeTheirBytesScalesIncluded) {
   EXPECT_DOUBLE_EQ(element_bytes(DataType::int4_g32).value(), 0.5625);
   // An 8-bit scale for each 32 weights: 4.25 bits.
   EXPECT_DOUBLE_EQ(element_bytes(DataType::mxfp4).value(), 0.53125);
+  // GGUF: a 16-bit scale for each 32 weights of 4 and 8 bits; 4.85 bits on average.
+  EXPECT_DOUBLE_EQ(element_bytes(DataType::q4_0).value(), 0.5625);
+  EXPECT_DOUBLE_EQ(element_bytes(DataType::q8_0).value(), 1.0625);
+  EXPECT_DOUBLE_EQ(element_bytes(DataType::q4_k_m).value(), 0.60625);
 }
 
 TEST(DataTypes, AreReadByTheNameTheyAreWrittenBy) {
@@ -133,7 +137,16 @@ TEST(DataTypes, AreReadByTheNameTheyAreWrittenBy) {
   }
   EXPECT_EQ(message_of([] { (void)data_type_named("bf8", "--dtype"); }),
             "--dtype: data type \"bf8\" is unknown; did you mean \"bf16\"? known: fp32, bf16, "
-            "fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4");
+            "fp16, fp8, int8, int4, int4_g64, int4_g32, mxfp4, q4_0, q4_k_m, q8_0");
+}
+
+// GGUF files quantise embedding and head too; other quantised files leave them in 16 bits.
+TEST(DataTypes, SayWhatTheyQuantise) {
+  EXPECT_EQ((Precision{.weights = DataType::q4_k_m}.tables()), DataType::q4_k_m);
+  EXPECT_EQ((Precision{.weights = DataType::q4_k_m}.activations()), DataType::bf16);
+  EXPECT_EQ((Precision{.weights = DataType::int4}.tables()), DataType::bf16);
+  EXPECT_EQ((Precision{.weights = DataType::fp16}.tables()), DataType::fp16);
+  EXPECT_EQ(compute_type(DataType::q8_0), DataType::bf16);
 }
 
 TEST(WeightBytes, QuantiseMatricesAndLeaveNormsInSixteenBits) {

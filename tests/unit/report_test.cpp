@@ -48,7 +48,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
       R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16",)"
       R"("routing":"uniform","seed":0,"expert_placement":"contiguous","replicated_experts":0,)"
       R"("moe_exchange":"all-to-all","mapping":"tp,pp,dp",)"
-      R"("collectives":"ring","fidelity":"flow","framework":"none","launch":"graph",)"
+      R"("collectives":"nccl","fidelity":"flow","framework":"none","launch":"graph",)"
       R"("ring_order":"searched",)"
       R"("fold":"auto","every_token":false,)"
       R"("layouts":[{"tag":"tp2pp2-1f1b-layers17+15","strategy":"tp","tp":2,"pp":2,"dp":1,"ep":0,)"
@@ -259,7 +259,7 @@ TEST(TextReport, ComparesLayouts) {
   // 4e9 B = 3.73 GiB; 8 x 32 tokens / 5.1 s = 50.2 /s; waiting less bubble 0.125 - 0.0625.
   const char* const expected =
       R"(llama-3.1-8b on dgx-a100-80g
-batch 8, 512 tokens in, 32 out; bf16 weights, bf16 KV cache; ring collectives, graph launch
+batch 8, 512 tokens in, 32 out; bf16 weights, bf16 KV cache; nccl collectives, graph launch
 
                GiB per GPU, 7.5 usable     -- latency (ms) --  --- output tokens/s ---
 layout   GPUs  weights    KV  total  fits  TTFT  TPOT  x best   all  per GPU  per user
@@ -282,7 +282,7 @@ Assumed, not measured or published (reasons: decodesim describe NAME):
 TEST(TextReport, SummarisesOneLayout) {
   const char* const expected =
       R"(llama-3.1-8b on dgx-a100-80g
-batch 8, 512 tokens in, 32 out; bf16 weights, bf16 KV cache; ring collectives, graph launch
+batch 8, 512 tokens in, 32 out; bf16 weights, bf16 KV cache; nccl collectives, graph launch
 
 tp4 on 4 GPUs
 
@@ -321,7 +321,7 @@ TEST(TextReport, SaysWhyOneLayoutCannotRun) {
   report.results = {report.results[2]};
   EXPECT_EQ(render(report, OutputFormat::text),
             "llama-3.1-8b on dgx-a100-80g\n"
-            "batch 8, 512 tokens in, 32 out; bf16 weights, bf16 KV cache; ring collectives, graph "
+            "batch 8, 512 tokens in, 32 out; bf16 weights, bf16 KV cache; nccl collectives, graph "
             "launch\n\n"
             "tp3 on 3 GPUs\n"
             "cannot run: tp 3 does not divide 32 heads\n");

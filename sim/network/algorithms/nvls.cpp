@@ -11,7 +11,7 @@ namespace {
 
 SwitchPort port_of(int member, const GroupNetwork& group) {
   const auto port = group.switch_port(member);
-  if (!port) {
+  if (!port || group.node(member) != group.node(0)) {
     throw LayoutError{"nvls collectives need all ranks of a group on one switch that reduces; this "
                       "machine has none, or the group spans several"};
   }

@@ -1,0 +1,97 @@
+#include "validation/kernel_file.hpp"
+
+#include "sim/json_reader.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace decodesim {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value, const std::string& unit, const std::string& source) {
+  return {{"value", value}, {"unit", unit}, {"kind", "fitted"}, {"source", source}};
+}
+
+/// As JSON is written in this tree: a number on two lines, its source on the second.
+void write(const Json& value, const std::string& indent, std::string& text) {
+  if (!value.is_object()) {
+    text += value.dump();
+    return;
+  }
+  if (value.contains("value")) {
+    text += R"({"value": )" + value.at("value").dump() + R"(, "unit": )" + value.at("unit").dump() +
+            R"(, "kind": )" + value.at("kind").dump() + ",\n" + indent + R"( "source": )" +
+            value.at("source").dump() + "}";
+    return;
+  }
+  const auto inner = indent + "  ";
+  text += "{\n";
+  bool first = true;
+  for (const auto& [key, member] : value.items()) {
+    text += first ? "" : ",\n";
+    first = false;
+    text += inner + Json(key).dump() + ": ";
+    write(member, inner, text);
+  }
+  text += "\n" + indent + "}";
+}
+
+constexpr std::array parameter_order{"fixed",
+                                     "flop_efficiency_ratio",
+                                     "byte_efficiency_ratio",
+                                     "ramp",
+                                     "cache_speedup",
+                                     "overlap_exponent",
+                                     "per_depth",
+                                     "per_row",
+                                     "per_unsplit_token"};
+
+Json updated_class(const Json& before, const FittedClass& fitted) {
+  Json after = Json::object();
+  for (const auto* name : parameter_order) {
+    if (const auto found = fitted.parameters.find(name); found != fitted.parameters.end()) {
+      after[name] = number(found->second.value, found->second.unit, found->second.source);
+    } else if (before.contains(name) && before.at(name).at("kind") != "fitted") {
+      after[name] = before.at(name);
+    }
+  }
+  return after;
+}
+
+} // namespace
+
+std::string updated_kernel_file(const std::filesystem::path& path,
+                                const std::map<std::string, FittedClass>& classes) {
+  auto file = Json::parse(read_text(path));
+  auto& before = file.at("classes");
+  Json after = Json::object();
+  for (const auto& name : kernel_class_names()) {
+    const auto fitted = classes.find(name);
+    const auto old = before.contains(name) ? before.at(name) : Json::object();
+    if (fitted != classes.end()) {
+      after[name] = updated_class(old, fitted->second);
+    } else if (!old.empty()) {
+      after[name] = old;
+    }
+  }
+  before = after;
+  Json residuals = Json::object();
+  for (const auto& [name, fitted] : classes) {
+    for (const auto& one : fitted.residuals) {
+      residuals[name][one.range] = number(one.mean_absolute,
+                                          "ratio",
+                                          "mean absolute error of " + std::to_string(one.rows) +
+                                              (one.rows == 1 ? " row" : " rows"));
+    }
+  }
+  file["residuals"] = residuals;
+  std::string text;
+  write(file, "", text);
+  return text + "\n";
+}
+
+} // namespace decodesim
