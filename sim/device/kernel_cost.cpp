@@ -69,6 +69,10 @@ Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary&
   if (work.unsplit && own == library.fixed.end()) {
     memory = std::max(memory, value_or_zero(cost.per_unsplit_token) * work.depth);
   }
+  if (const auto most = library.per_sm_bandwidth.find(work.kernel_class);
+      most != library.per_sm_bandwidth.end()) {
+    memory = std::max(memory, work.bytes / (most->second * gpu.sm_count.value));
+  }
   const auto arithmetic =
       work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
   const auto fixed = own == library.fixed.end() ? cost.fixed.value : own->second;

@@ -26,6 +26,9 @@ struct KernelLibrary {
   std::map<KernelClass, Seconds> fixed; ///< in place of the GPU's fixed cost
   std::map<KernelClass, double>
       byte_efficiency; ///< times the GPU's byte efficiency; the product is held below 1
+  /// Most that one streaming multiprocessor reads and writes: kernels with few loads in flight do
+  /// not fill the memory of GPUs that have much of it for each.
+  std::map<KernelClass, BytesPerSecond> per_sm_bandwidth = {};
 
   bool operator==(const KernelLibrary&) const = default;
 };
@@ -35,7 +38,8 @@ struct KernelLibrary {
 ///     fixed + per_depth x depth + per_row x rows / SMs + |(arithmetic, memory)|_q
 ///     arithmetic = flop / (peak x flop_efficiency)
 ///     memory = max((b + sqrt(bytes x ramp)) / (bandwidth x byte_efficiency),
-///                  per_unsplit_token x depth if unsplit)
+///                  per_unsplit_token x depth if unsplit,
+///                  bytes / (SMs x per_sm_bandwidth) if the library has one)
 ///
 /// b is `bytes`, of which those that fit into the L2 cache count cache_speedup times less. |.|_q is
 /// the q-norm with q = overlap_exponent: the maximum of both when kernels overlap them perfectly (q

@@ -59,13 +59,16 @@ std::map<KernelClass, KernelOverride> read_overrides(const JsonReader& json) {
   std::map<KernelClass, KernelOverride> overrides;
   for (const auto& name : json.keys()) {
     const auto entry = json.at(name);
-    entry.allow_only({"fixed", "byte_efficiency_ratio"});
+    entry.allow_only({"fixed", "byte_efficiency_ratio", "per_sm_bandwidth"});
     auto& kernel = overrides[kernel_class_named(name, entry.where())];
     if (const auto fixed = entry.find("fixed")) {
       kernel.fixed = read_seconds(*fixed);
     }
     if (const auto ratio = entry.find("byte_efficiency_ratio")) {
       kernel.byte_efficiency_ratio = read_ratio(*ratio);
+    }
+    if (const auto most = entry.find("per_sm_bandwidth")) {
+      kernel.per_sm_bandwidth = read_bytes_per_second(*most);
     }
   }
   return overrides;
@@ -158,6 +161,9 @@ KernelLibrary Framework::library() const {
     }
     if (kernel.byte_efficiency_ratio) {
       library.byte_efficiency[kernel_class] = kernel.byte_efficiency_ratio->value;
+    }
+    if (kernel.per_sm_bandwidth) {
+      library.per_sm_bandwidth[kernel_class] = kernel.per_sm_bandwidth->value;
     }
   }
   return library;
@@ -285,6 +291,11 @@ std::vector<std::string> assumed_numbers(const Framework& framework) {
       add(name + "/byte_efficiency_ratio",
           to_text(kernel.byte_efficiency_ratio->value),
           *kernel.byte_efficiency_ratio);
+    }
+    if (kernel.per_sm_bandwidth) {
+      add(name + "/per_sm_bandwidth",
+          to_text(kernel.per_sm_bandwidth->value),
+          *kernel.per_sm_bandwidth);
     }
   }
   return assumed;

@@ -36,8 +36,9 @@ struct ProgramTraits {
 
 /// What differs from the GPU's own costs of a class in a framework's kernels.
 struct KernelOverride {
-  std::optional<Sourced<Seconds>> fixed;                ///< in place of the GPU's
-  std::optional<Sourced<double>> byte_efficiency_ratio; ///< times the GPU's
+  std::optional<Sourced<Seconds>> fixed;                   ///< in place of the GPU's
+  std::optional<Sourced<double>> byte_efficiency_ratio;    ///< times the GPU's
+  std::optional<Sourced<BytesPerSecond>> per_sm_bandwidth; ///< most of one multiprocessor
 };
 
 /// A serving framework: how its host launches work and what its programs do, apart from GPU and
