@@ -41,6 +41,10 @@ foreach(folder topologies/machines topologies/networks topologies/imports sim/de
     PATTERN "*.json")
 endforeach()
 
+install(
+  DIRECTORY ${PROJECT_SOURCE_DIR}/validation/data
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/decodesim/validation)
+
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/decodesim)
 install(
   EXPORT decodesim-targets
