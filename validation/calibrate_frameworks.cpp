@@ -44,7 +44,8 @@ const std::vector<std::pair<std::string, std::vector<FittedDuration>>> fits{
       {"per_step", 5000 * us, 50000 * us, 500 * us},
       {"per_sequence", 250 * us, 2000 * us, 20 * us}}},
     {"vllm-2024",
-     {{"per_step", 1000 * us, 20000 * us, 100 * us}, {"per_sequence", 50 * us, 1000 * us, 10 * us}}},
+     {{"per_step", 1000 * us, 20000 * us, 100 * us},
+      {"per_sequence", 50 * us, 1000 * us, 10 * us}}},
     {"vllm-v0", {{"per_step", 500 * us, 20000 * us, 100 * us}}},
 };
 
@@ -81,15 +82,13 @@ std::string quality(const FrameworkFit& fit) {
   const auto summary = summarize(fit.rows);
   return std::to_string(summary.count) + " rows of validation/data/cases*.csv, errors: median " +
          percent(summary.median_absolute).substr(1) + ", mean " +
-         percent(summary.mean_absolute).substr(1) + ", bias " + percent(summary.bias) +
-         ", worst " + percent(summary.worst) + " (" + summary.worst_id + ")";
+         percent(summary.mean_absolute).substr(1) + ", bias " + percent(summary.bias) + ", worst " +
+         percent(summary.worst) + " (" + summary.worst_id + ")";
 }
 
 Json number_in_us(double seconds, const char* kind, const std::string& source) {
-  return {{"value", to_four_digits(seconds / us)},
-          {"unit", "us"},
-          {"kind", kind},
-          {"source", source}};
+  return {
+      {"value", to_four_digits(seconds / us)}, {"unit", "us"}, {"kind", kind}, {"source", source}};
 }
 
 void write(std::string& out, const Json& value, const std::string& indent) {

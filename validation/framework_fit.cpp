@@ -75,9 +75,9 @@ FrameworkFit fit_framework(Framework framework,
     for (std::size_t i = 0; i < durations.size(); ++i) {
       const auto& duration = durations[i];
       auto shifted = values;
-      const double step =
-          values[i] + duration.worst_guess_s > duration.most_s ? -duration.worst_guess_s
-                                                               : duration.worst_guess_s;
+      const double step = values[i] + duration.worst_guess_s > duration.most_s
+                              ? -duration.worst_guess_s
+                              : duration.worst_guess_s;
       shifted[i] += step;
       auto& slope =
           slopes.emplace_back(time_ratios(cases, with_durations(framework, durations, shifted)));

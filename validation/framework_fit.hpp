@@ -11,10 +11,10 @@ namespace decodesim {
 
 /// A duration of a framework that is fitted.
 struct FittedDuration {
-  const char* name;          ///< as in FrameworkDuration
-  double start_s = 0;        ///< where the search begins, whatever the file says
+  const char* name;   ///< as in FrameworkDuration
+  double start_s = 0; ///< where the search begins, whatever the file says
   double most_s = 0;
-  double worst_guess_s = 0;  ///< step of the numerical derivative
+  double worst_guess_s = 0; ///< step of the numerical derivative
 };
 
 /// Durations that make a framework's cases come out as measured.
