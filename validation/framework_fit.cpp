@@ -10,7 +10,7 @@ namespace decodesim {
 
 namespace {
 
-constexpr int most_rounds = 3;
+constexpr int most_rounds = 2;
 constexpr int most_evaluations = 20000; ///< of the linear model
 /// Where durations move by less than this part of their largest value, another round tells nothing.
 constexpr double settled = 1e-3;
