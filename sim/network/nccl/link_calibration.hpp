@@ -68,6 +68,11 @@ struct LinkCalibration {
 /// Of the nearest compute capability, over whatever links: starting a kernel is the GPU's work.
 [[nodiscard]] const LinkCalibration& start_calibration(int compute_capability);
 
+/// "collectives over nvlink = as nvlink-sm90 (H100 and H200 behind NVSwitch)", for each transport
+/// whose costs were fitted on other GPUs; between nodes, that NCCL's constants hold.
+[[nodiscard]] std::vector<std::string>
+assumed_calibrations(const std::vector<Transport>& transports, int compute_capability);
+
 /// All of them, in alphabetical order.
 [[nodiscard]] const std::vector<LinkCalibration>& link_calibrations();
 
