@@ -11,16 +11,7 @@
 /// installed library, else the source tree the library was built from.
 namespace decodesim {
 
-enum class DataKind {
-  machine,
-  network,
-  import,
-  gpu,
-  kernels,
-  framework,
-  collective_fit,
-  model
-};
+enum class DataKind { machine, network, import, gpu, kernels, framework, collective_fit, model };
 
 /// Folder that holds what comes with the program, under the names of the source tree.
 [[nodiscard]] std::filesystem::path data_root();

@@ -234,8 +234,7 @@ private:
 /// where there are any.
 std::vector<std::vector<int>>
 turnable(const Machine& machine, const Routes& routes, const std::vector<int>& members) {
-  auto cycles =
-      direct_cycles(machine, routes, members, most_cycles(machine, routes, members));
+  auto cycles = direct_cycles(machine, routes, members, most_cycles(machine, routes, members));
   if (cycles.empty()) {
     return {members};
   }

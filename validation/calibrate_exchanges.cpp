@@ -67,11 +67,10 @@ std::vector<Row> low_latency(const CsvTable& table, bool combine) {
       continue;
     }
     const double element = combine ? 2.0 : 1.0 + 4.0 / 128.0;
-    rows.push_back(
-        {.members = n,
-         .moved = table.number(row, "num_token") * experts * table.number(row, "hidden") * element *
-                  (n - 1.0) / n,
-         .measured_us = table.number(row, combine ? "combine_us" : "dispatch_us")});
+    rows.push_back({.members = n,
+                    .moved = table.number(row, "num_token") * experts *
+                             table.number(row, "hidden") * element * (n - 1.0) / n,
+                    .measured_us = table.number(row, combine ? "combine_us" : "dispatch_us")});
   }
   return rows;
 }
@@ -109,9 +108,8 @@ std::string cost_text(const std::string& name,
   }
   return "      \"" + name + "\": {\n        \"residuals\": \"" + residual_text(errors) +
          "\",\n        " + fitted_number("base", found.values[0], "us", source) + ",\n        " +
-         fitted_number("per_peer", one_size ? 0.0 : found.values[2], "us", source) +
-         ",\n        " + fitted_number("bandwidth", found.values[1], "GB/s", source) + more +
-         "\n      }";
+         fitted_number("per_peer", one_size ? 0.0 : found.values[2], "us", source) + ",\n        " +
+         fitted_number("bandwidth", found.values[1], "GB/s", source) + more + "\n      }";
 }
 
 double machine_bandwidth(const DeviceFit& device) {
@@ -120,9 +118,8 @@ double machine_bandwidth(const DeviceFit& device) {
   return machine.transports.at(device.kind).bandwidth.value.value() / 1e9;
 }
 
-std::string device_text(const DeviceFit& device,
-                        const std::string& dispatch,
-                        const std::string& combine) {
+std::string
+device_text(const DeviceFit& device, const std::string& dispatch, const std::string& combine) {
   return "    {\n      \"transport\": \"" + device.transport +
          "\",\n      \"compute_capability\": \"" + device.compute_capability + "\",\n      " +
          fitted_number("machine_bandwidth",
@@ -138,9 +135,8 @@ ParameterFile file_of(const std::string& name,
                       const std::string& devices) {
   return {.path = "sim/network/custom/fits/exchange-" + name + ".json",
           .text = "{\n  \"format_version\": 1,\n  \"name\": \"exchange-" + name +
-                  "\",\n  \"summary\": \"" + summary +
-                  "\",\n  \"a_copy_for_each_expert\": " + (copies ? "true" : "false") +
-                  ",\n  \"kernels\": [\n" + devices + "\n  ]\n}\n"};
+                  "\",\n  \"summary\": \"" + summary + "\",\n  \"a_copy_for_each_expert\": " +
+                  (copies ? "true" : "false") + ",\n  \"kernels\": [\n" + devices + "\n  ]\n}\n"};
 }
 
 } // namespace
@@ -165,17 +161,17 @@ std::vector<ParameterFile> calibrate_exchanges() {
       "fit to tables of aiconfigurator, commit 095f58a: DeepEP in SGLang 0.5.12, 8 GPUs";
   const double bandwidth = machine_bandwidth(deepep_device);
   const std::string eight_bits =
-      ",\n        \"bytes_ratio\": {\"value\": 0.5156, \"unit\": \"ratio\", \"kind\": \"published\", "
+      ",\n        \"bytes_ratio\": {\"value\": 0.5156, \"unit\": \"ratio\", \"kind\": "
+      "\"published\", "
       "\"source\": \"DeepEP README: tokens are dispatched in FP8, with a scale of 4 B for each 128 "
       "elements, in place of 16 bits\"}";
   files.push_back(file_of(
       "deepep-ll",
       "DeepEP's low-latency kernels",
       true,
-      device_text(
-          deepep_device,
-          cost_text("dispatch", low_latency(deepep, false), bandwidth, from, eight_bits),
-          cost_text("combine", low_latency(deepep, true), bandwidth, from, ""))));
+      device_text(deepep_device,
+                  cost_text("dispatch", low_latency(deepep, false), bandwidth, from, eight_bits),
+                  cost_text("combine", low_latency(deepep, true), bandwidth, from, ""))));
   return files;
 }
 

@@ -144,8 +144,7 @@ Reference read_reference(const LinkFit& fit, const CsvTable& table) {
       graph.nvls.reset(); // the switch does not sum 8-bit integers
     }
     const Bytes bytes{table.number(row, "size_bytes")};
-    const auto chosen =
-        nccl::choose(graph, {version_of(system.collectives)}, *kind, bytes);
+    const auto chosen = nccl::choose(graph, {version_of(system.collectives)}, *kind, bytes);
     reference.rows[{chosen.algorithm, chosen.protocol}].push_back(
         {.members = gpus,
          .steps = nccl::ring_steps(*kind, gpus),
@@ -165,8 +164,8 @@ Seconds time_of(const Row& row, const KernelCost& cost, Algorithm algorithm) {
            (n + 1.0) / n * row.bytes / cost.bandwidth;
   }
   const auto flow = row.steps * row.bytes / n / cost.effective_bandwidth(row.steps);
-  return cost.base + row.steps * cost.hop +
-         cost.fill_time(row.bytes, row.members, row.members) + std::max(flow, row.on_links);
+  return cost.base + row.steps * cost.hop + cost.fill_time(row.bytes, row.members, row.members) +
+         std::max(flow, row.on_links);
 }
 
 struct KernelFit {
@@ -179,9 +178,10 @@ KernelFit fit_kernel(const Kernel& kernel, const Reference& reference) {
   const double bandwidth = reference.machine_bandwidth.value() / 1e9;
   const bool nvls = kernel.first == Algorithm::nvls;
   const bool ll = kernel.second == Protocol::ll;
-  std::vector<FitParameter> parameters{{"base", ll ? 5.0 : 12.0, 0.1, 100.0, true},
-                                       {"bandwidth", bandwidth, bandwidth / 20, bandwidth * 5, true},
-                                       {"fill", ll ? 1.0 : 15.0, 0.01, 300.0, true}};
+  std::vector<FitParameter> parameters{
+      {"base", ll ? 5.0 : 12.0, 0.1, 100.0, true},
+      {"bandwidth", bandwidth, bandwidth / 20, bandwidth * 5, true},
+      {"fill", ll ? 1.0 : 15.0, 0.01, 300.0, true}};
   if (!nvls) {
     parameters.push_back({"hop", ll ? 1.0 : 3.0, 0.05, 20.0, true});
     // Copies slower than the links would let more ranks finish sooner.
@@ -220,8 +220,8 @@ KernelFit fit_kernel(const Kernel& kernel, const Reference& reference) {
       most_evaluations);
   KernelFit fit{.cost = cost_of(found.values), .errors = {}};
   for (const auto& row : rows) {
-    fit.errors.push_back(
-        time_of(row, fit.cost, kernel.first).value() * 1e6 / row.measured_us - 1.0);
+    fit.errors.push_back(time_of(row, fit.cost, kernel.first).value() * 1e6 / row.measured_us -
+                         1.0);
   }
   return fit;
 }
@@ -239,7 +239,8 @@ std::string file_text(const LinkFit& fit, const Reference& reference) {
     errors.insert(errors.end(), own.begin(), own.end());
     kernels += kernels.empty() ? "" : ",\n";
     const auto name = to_string(kernel.first) + "-" + to_string(kernel.second);
-    kernels += "    \"" + name + "\": {\n      \"residuals\": \"" + residual_text(own) + "\",\n      ";
+    kernels +=
+        "    \"" + name + "\": {\n      \"residuals\": \"" + residual_text(own) + "\",\n      ";
     kernels += number("base", cost.base.value() * 1e6, "us") + ",\n      ";
     kernels += number("hop", cost.hop.value() * 1e6, "us") + ",\n      ";
     kernels += number("fill", cost.fill.value() * 1e6, "us") + ",\n      ";
@@ -250,12 +251,10 @@ std::string file_text(const LinkFit& fit, const Reference& reference) {
   }
   return "{\n  \"format_version\": 1,\n  \"name\": \"" + fit.name + "\",\n  \"summary\": \"" +
          fit.summary + "\",\n  \"transport\": \"" + fit.transport_name +
-         "\",\n  \"compute_capability\": \"" + fit.compute_capability +
-         "\",\n  \"residuals\": \"" + residual_text(errors) + "\",\n  " +
-         fitted_number("machine_bandwidth",
-                       reference.machine_bandwidth.value() / 1e9,
-                       "GB/s",
-                       machine) +
+         "\",\n  \"compute_capability\": \"" + fit.compute_capability + "\",\n  \"residuals\": \"" +
+         residual_text(errors) + "\",\n  " +
+         fitted_number(
+             "machine_bandwidth", reference.machine_bandwidth.value() / 1e9, "GB/s", machine) +
          ",\n  " + fitted_number("wires", reference.wires.value() * 1e6, "us", machine) +
          ",\n  \"kernels\": {\n" + kernels + "\n  }\n}\n";
 }
@@ -263,8 +262,8 @@ std::string file_text(const LinkFit& fit, const Reference& reference) {
 } // namespace
 
 std::vector<ParameterFile> calibrate_links() {
-  const auto table = CsvTable::read(data_root() / "validation" / "data" / "collectives-fit" /
-                                    "aic_nccl.csv");
+  const auto table =
+      CsvTable::read(data_root() / "validation" / "data" / "collectives-fit" / "aic_nccl.csv");
   std::vector<ParameterFile> files;
   for (const auto& fit : link_fits()) {
     files.push_back({.path = "sim/network/nccl/fits/" + fit.name + ".json",

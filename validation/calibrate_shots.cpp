@@ -103,8 +103,7 @@ std::vector<Row> rows_of(const DeviceFit& device, const ShotFit& shot, const Csv
     const double bytes = table.number(row, "size_bytes");
     const double gpus = table.number(row, "num_gpus");
     if (std::any_of(shot.ranges.begin(), shot.ranges.end(), [&](const Range& range) {
-          return range.gpus == static_cast<int>(gpus) && bytes >= range.least &&
-                 bytes < range.most;
+          return range.gpus == static_cast<int>(gpus) && bytes >= range.least && bytes < range.most;
         })) {
       rows.push_back(
           {.members = gpus, .bytes = bytes, .measured_us = table.number(row, "latency_us")});
@@ -150,9 +149,8 @@ std::string shot_text(const ShotFit& shot, const std::vector<Row>& rows, double 
   for (const auto& row : rows) {
     errors.push_back(time_us(found.values, row) / row.measured_us - 1.0);
   }
-  const std::string source =
-      "fit to tables of aiconfigurator, commit 095f58a: " + shot.framework + " " +
-      *shot.versions.rbegin();
+  const std::string source = "fit to tables of aiconfigurator, commit 095f58a: " + shot.framework +
+                             " " + *shot.versions.rbegin();
   const char* name = shot.shot == Shot::one   ? "one_shot"
                      : shot.shot == Shot::two ? "two_shot"
                                               : "multimem";
@@ -173,8 +171,8 @@ std::string device_text(const DeviceFit& device, const CsvTable& table) {
   std::string text = "    {\n      \"transport\": \"" + device.transport +
                      "\",\n      \"compute_capability\": \"" + device.compute_capability +
                      "\",\n      " +
-                     fitted_number("machine_bandwidth", bandwidth, "GB/s", machine) +
-                     ",\n      " + fitted_number("wires", path.latency.value() * 1e6, "us", machine);
+                     fitted_number("machine_bandwidth", bandwidth, "GB/s", machine) + ",\n      " +
+                     fitted_number("wires", path.latency.value() * 1e6, "us", machine);
   for (const auto& shot : device.shots) {
     text += ",\n" + shot_text(shot, rows_of(device, shot, table), bandwidth);
   }
@@ -193,8 +191,8 @@ std::vector<ParameterFile> calibrate_shots() {
     for (std::size_t i = 0; i < engine.devices.size(); ++i) {
       text += (i == 0 ? "" : ",\n") + device_text(engine.devices[i], table);
     }
-    files.push_back({.path = "sim/network/custom/fits/" + engine.name + ".json",
-                     .text = text + "\n  ]\n}\n"});
+    files.push_back(
+        {.path = "sim/network/custom/fits/" + engine.name + ".json", .text = text + "\n  ]\n}\n"});
   }
   return files;
 }

@@ -230,29 +230,28 @@ std::vector<Measurement> read_exchange_table(const CsvTable& table, const std::s
     const int experts = static_cast<int>(first_of({"topk"}, 8));
     const auto system =
         table.has_column("system") ? table.text(row, "system") : std::string{"H800+CX7 400G"};
-    const bool low_latency =
-        !table.has_column("mode") || table.text(row, "mode") == "low-latency";
+    const bool low_latency = !table.has_column("mode") || table.text(row, "mode") == "low-latency";
     for (const bool combine : {false, true}) {
       const auto* direction = combine ? "combine" : "dispatch";
-      rows.push_back(
-          {.id = name + ":" + system + ":" + direction + ":" + std::to_string(ranks) + ":" +
-                 std::to_string(static_cast<int>(tokens)) + "x" +
-                 std::to_string(static_cast<int>(hidden)) + "x" + std::to_string(experts),
-           .system = system,
-           .run = {},
-           .collective = std::string{"DeepEP "} + direction,
-           .gpus = ranks,
-           .nodes = (ranks + 7) / 8,
-           .bytes = Bytes{tokens * hidden * 2.0},
-           .time_us = table.number_or(row, combine ? "combine_us" : "dispatch_us", 0),
-           .described = {},
-           .exchange = CollectiveBench::TokenExchange{
-               .kernels = low_latency ? "deepep-ll" : "deepep-normal",
-               .tokens = tokens,
-               .token_bytes = Bytes{hidden * 2.0},
-               .experts_per_token = experts,
-               .direction = combine ? Exchange::Direction::combine
-                                    : Exchange::Direction::dispatch}});
+      rows.push_back({.id = name + ":" + system + ":" + direction + ":" + std::to_string(ranks) +
+                            ":" + std::to_string(static_cast<int>(tokens)) + "x" +
+                            std::to_string(static_cast<int>(hidden)) + "x" +
+                            std::to_string(experts),
+                      .system = system,
+                      .run = {},
+                      .collective = std::string{"DeepEP "} + direction,
+                      .gpus = ranks,
+                      .nodes = (ranks + 7) / 8,
+                      .bytes = Bytes{tokens * hidden * 2.0},
+                      .time_us = table.number_or(row, combine ? "combine_us" : "dispatch_us", 0),
+                      .described = {},
+                      .exchange = CollectiveBench::TokenExchange{
+                          .kernels = low_latency ? "deepep-ll" : "deepep-normal",
+                          .tokens = tokens,
+                          .token_bytes = Bytes{hidden * 2.0},
+                          .experts_per_token = experts,
+                          .direction = combine ? Exchange::Direction::combine
+                                               : Exchange::Direction::dispatch}});
     }
   }
   return rows;
@@ -264,16 +263,16 @@ std::vector<Measurement> read_host_table(const CsvTable& table, const std::strin
   for (std::size_t row = 0; row < table.rows(); ++row) {
     const Bytes bytes{table.number(row, "size_bytes")};
     for (const auto* column : {"oneshot_us", "nccl_us"}) {
-      rows.push_back({.id = name + ":" + table.text(row, "system") + ":" + column + ":" +
-                            size_text(bytes),
-                      .system = table.text(row, "system"),
-                      .run = column,
-                      .collective = "all_reduce",
-                      .gpus = static_cast<int>(table.number(row, "gpus")),
-                      .nodes = 1,
-                      .bytes = bytes,
-                      .time_us = table.number(row, column),
-                      .described = {}});
+      rows.push_back(
+          {.id = name + ":" + table.text(row, "system") + ":" + column + ":" + size_text(bytes),
+           .system = table.text(row, "system"),
+           .run = column,
+           .collective = "all_reduce",
+           .gpus = static_cast<int>(table.number(row, "gpus")),
+           .nodes = 1,
+           .bytes = bytes,
+           .time_us = table.number(row, column),
+           .described = {}});
     }
   }
   return rows;

@@ -81,9 +81,7 @@ public:
                       .efficiency_ratio = machine.in_switch_reduction->value};
   }
 
-  [[nodiscard]] int compute_capability() const override {
-    return owner_.compute_capability();
-  }
+  [[nodiscard]] int compute_capability() const override { return owner_.compute_capability(); }
 
   [[nodiscard]] bool amd_cpu() const override { return owner_.machine_.cpu_vendor == "amd"; }
 
@@ -173,8 +171,7 @@ Transfer Communication::exchange(const std::vector<int>& ranks,
   const auto& kernels = loads.settings().kernels;
   // A row stands for a token and a rank; of k experts drawn evenly over r ranks, r (1 - (1-1/r)^k)
   // are hit.
-  const double places =
-      static_cast<double>(ranks.size()) / std::max(1, loads.grid().shards());
+  const double places = static_cast<double>(ranks.size()) / std::max(1, loads.grid().shards());
   const double experts = loads.experts_per_token();
   const double hit = places * (1.0 - std::pow(1.0 - 1.0 / places, experts));
   const double copies =
@@ -194,9 +191,8 @@ Transfer Communication::exchange_by(const std::string& kernels,
                                               named.starts_with("custom"));
   const auto peers = static_cast<double>(ranks.size()) - 1.0;
   const double wire_ratio =
-      measured
-          ? copies * custom::bytes_ratio(kernels, direction == Exchange::Direction::combine)
-          : copies;
+      measured ? copies * custom::bytes_ratio(kernels, direction == Exchange::Direction::combine)
+               : copies;
   std::map<Transport, std::optional<custom::ExchangeCost>> costs;
   const auto cost_of = [&](Transport transport) {
     const auto [entry, added] = costs.try_emplace(transport);
@@ -218,13 +214,12 @@ Transfer Communication::exchange_by(const std::string& kernels,
       const auto start = known->base + peers * known->per_peer - path.latency;
       cost = {.base = std::max(start, Seconds{}), .hop = {}, .bandwidth = known->bandwidth};
     }
-    transfer.add(
-        exchange_piece(sent.from,
-                       sent.to,
-                       wire_ratio * static_cast<double>(sent.rows) * row_bytes,
-                       path,
-                       cost,
-                       algorithm_.ideal));
+    transfer.add(exchange_piece(sent.from,
+                                sent.to,
+                                wire_ratio * static_cast<double>(sent.rows) * row_bytes,
+                                path,
+                                cost,
+                                algorithm_.ideal));
   }
   return transfer;
 }
@@ -267,10 +262,11 @@ CriticalPath critical_path(const Plan& plan,
            [&](const Exchange& exchange,
                const std::vector<int>& ranks,
                const std::vector<SentRows>& rows) {
-             return rows.empty() ? Seconds{}
-                                 : communication
-                                       .exchange(ranks, rows, exchange.row_bytes, exchange.direction)
-                                       .idle_time(bandwidth);
+             return rows.empty()
+                        ? Seconds{}
+                        : communication
+                              .exchange(ranks, rows, exchange.row_bytes, exchange.direction)
+                              .idle_time(bandwidth);
            }});
 }
 

@@ -172,7 +172,8 @@ void PreparedTransfers::prepare_exchanges(const Plan& plan,
     for (const auto* exchange :
          indices[static_cast<std::size_t>(plan.program_of_rank[r])].exchanges) {
       const auto& axis = plan.axis(exchange->axis);
-      const auto [entry, added] = known.try_emplace({axis.name, axis.group_of_rank[r], exchange->direction});
+      const auto [entry, added] =
+          known.try_emplace({axis.name, axis.group_of_rank[r], exchange->direction});
       if (added) {
         const auto& ranks = plan.group(exchange->axis, rank);
         const bool share_memory = std::any_of(ranks.begin(), ranks.end(), [&](int member) {

@@ -2,12 +2,12 @@
 
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/network/nccl/link_calibration.hpp"
 #include "sim/plan/expert_loads.hpp"
 #include "sim/result/child_process.hpp"
 #include "sim/result/memory.hpp"
 #include "sim/result/result_transfer.hpp"
 #include "sim/scenario/mapping.hpp"
-#include "sim/network/nccl/link_calibration.hpp"
 #include "strategies/build_plan.hpp"
 #include "topologies/describe_machine.hpp"
 #include "topologies/machine.hpp"

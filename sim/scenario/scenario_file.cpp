@@ -2,10 +2,10 @@
 
 #include "sim/data_files.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/network/custom/exchange_kernels.hpp"
 #include "sim/routing/routing.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_json.hpp"
-#include "sim/network/custom/exchange_kernels.hpp"
 #include "strategies/layout_spec.hpp"
 #include "strategies/registry.hpp"
 #include "topologies/machine.hpp"

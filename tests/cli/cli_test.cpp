@@ -591,11 +591,11 @@ TEST(Fabric, IsAFlagAndAKeyOfScenarios) {
             json::parse(dumped.out).at("results").at(0).at("tpot_s").get<double>());
   EXPECT_NE(decodesim_with(two_nodes + "--fabric fat-tree:ndr").out.find("2 nodes, fat-tree:ndr"),
             std::string::npos);
-  expect_refused(
-      two_nodes + "--fabric fat-tree:wide",
-      3,
-      "--fabric: network \"wide\" is unknown; known: edr, efa100, eth10, eth100, eth25, hdr, ndr, roce10, "
-      "roce100, roce200, roce400");
+  expect_refused(two_nodes + "--fabric fat-tree:wide",
+                 3,
+                 "--fabric: network \"wide\" is unknown; known: edr, efa100, eth10, eth100, eth25, "
+                 "hdr, ndr, roce10, "
+                 "roce100, roce200, roce400");
 }
 
 TEST(Topology, ImportsWhatNvidiaSmiPrints) {

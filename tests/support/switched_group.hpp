@@ -28,9 +28,8 @@ public:
 
   explicit SwitchedGroup(const Shape& shape) : shape_{shape} {
     const int n = shape.nodes * shape.per_node;
-    costs_[shape.transport] = {.base = {},
-                               .hop = {},
-                               .bandwidth = BytesPerSecond{shape.moved_gbytes_per_s * 1e9}};
+    costs_[shape.transport] = {
+        .base = {}, .hop = {}, .bandwidth = BytesPerSecond{shape.moved_gbytes_per_s * 1e9}};
     costs_[Transport::network] = {.base = {},
                                   .hop = Seconds{shape.network_hop_us * 1e-6},
                                   .bandwidth = BytesPerSecond{shape.nic_gbytes_per_s * 0.96e9}};
@@ -39,11 +38,10 @@ public:
         const bool inside = node(from) == node(to);
         const int base = inside ? 0 : 10'000;
         const double gbytes = inside ? shape.link_gbytes_per_s : shape.nic_gbytes_per_s;
-        paths_[{from, to}] = {
-            .links = {base + 2 * from, base + 2 * to + 1},
-            .latency = Seconds{inside ? 2e-6 * shape.link_latency_us : 1.64e-6},
-            .bandwidth = BytesPerSecond{gbytes * 1e9},
-            .transport = inside ? shape.transport : Transport::network};
+        paths_[{from, to}] = {.links = {base + 2 * from, base + 2 * to + 1},
+                              .latency = Seconds{inside ? 2e-6 * shape.link_latency_us : 1.64e-6},
+                              .bandwidth = BytesPerSecond{gbytes * 1e9},
+                              .transport = inside ? shape.transport : Transport::network};
       }
     }
     // A ring for every NIC, each node's part turned.
@@ -92,8 +90,8 @@ public:
   /// What a transfer takes when nothing else moves.
   [[nodiscard]] Seconds idle_time(const Transfer& transfer) const {
     return transfer.idle_time([&](LinkDirection link) {
-      return BytesPerSecond{
-          (link < 10'000 ? shape_.link_gbytes_per_s : shape_.nic_gbytes_per_s) * 1e9};
+      return BytesPerSecond{(link < 10'000 ? shape_.link_gbytes_per_s : shape_.nic_gbytes_per_s) *
+                            1e9};
     });
   }
 

@@ -45,7 +45,8 @@ TEST(NcclGraph, OfA100HasTwelveChannelsOfTwenty) {
   EXPECT_FALSE(graph.nvls.has_value());
 }
 
-// 18 NVLinks of 20.6 GB/s are 370.8: 60 six times, 360, cut in two. NVLS: 9 x 40 fit, 9 x 50 do not.
+// 18 NVLinks of 20.6 GB/s are 370.8: 60 six times, 360, cut in two. NVLS: 9 x 40 fit, 9 x 50 do
+// not.
 TEST(NcclGraph, OfH100HasTwelveChannelsOfThirty) {
   const auto graph = graph_of(SwitchedGroup{h200(8)});
   EXPECT_EQ(graph.rings.count, 12);
@@ -78,8 +79,8 @@ TEST(NcclGraph, OverPcieHasNoLl128) {
 
 // --------------------------------------------------------------------------------------- choices
 
-// By the rule before 2.28 NVLS of 5 GPUs moves 5 x 60 x 5/6 = 250 GB/s, a ring 360 x 5/8 = 225; of 4
-// GPUs 200 against 240. The rule from 2.28 on: 5 x min(60 x 0.85 x 4/5 x 2, 60) x 5/8 = 187.5.
+// By the rule before 2.28 NVLS of 5 GPUs moves 5 x 60 x 5/6 = 250 GB/s, a ring 360 x 5/8 = 225; of
+// 4 GPUs 200 against 240. The rule from 2.28 on: 5 x min(60 x 0.85 x 4/5 x 2, 60) x 5/8 = 187.5.
 TEST(NcclChoice, SwitchesToNvlsAtFiveH200BeforeVersion28) {
   EXPECT_EQ(chosen(h200(4), 27), Algorithm::ring);
   EXPECT_EQ(chosen(h200(5), 27), Algorithm::nvls);
@@ -103,8 +104,7 @@ TEST(NcclChoice, HasNoNvlsWithoutASwitchThatReduces) {
 // 4 KB on 8 H100: LL 6.6 + 14 x 0.6 us = 15 us, LL128 14 + 14 x 1.9 = 41 us, Simple 56 us.
 TEST(NcclChoice, TakesLlForSmallMessages) {
   const SwitchedGroup group{h200(8)};
-  const auto one =
-      choose(graph_of(group), {}, CollectiveKind::all_reduce, Bytes{4096});
+  const auto one = choose(graph_of(group), {}, CollectiveKind::all_reduce, Bytes{4096});
   EXPECT_EQ(one.algorithm, Algorithm::ring);
   EXPECT_EQ(one.protocol, Protocol::ll);
   EXPECT_NEAR(one.latency.value(), 15e-6, 1e-12);
@@ -137,7 +137,6 @@ TEST(NcclChoice, CountsTheLatencyThatANetworkAdds) {
   const auto graph = graph_of(group);
   EXPECT_NEAR(graph.plugin_latency.value(), 75e-6, 1e-10);
   // 6.8 + 2 (7 x 0.6 + 80)
-  EXPECT_NEAR(choose(graph, {}, CollectiveKind::all_reduce, Bytes{8}).latency.value(),
-              175.2e-6,
-              1e-10);
+  EXPECT_NEAR(
+      choose(graph, {}, CollectiveKind::all_reduce, Bytes{8}).latency.value(), 175.2e-6, 1e-10);
 }

@@ -104,9 +104,8 @@ TEST(NcclTimes, NeverFallWithBytes) {
 
 /// In one node: a further rank of several nodes may bring a further NIC.
 TEST(NcclTimes, NeverFallWithRanks) {
-  expect_never_less(2, [](Case& one, Draw& /*draw*/) {
-    one.shape.per_node += one.shape.nodes == 1 ? 1 : 0;
-  });
+  expect_never_less(
+      2, [](Case& one, Draw& /*draw*/) { one.shape.per_node += one.shape.nodes == 1 ? 1 : 0; });
 }
 
 TEST(NcclTimes, NeverFallWithLatency) {

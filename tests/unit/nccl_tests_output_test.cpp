@@ -1,6 +1,5 @@
-#include "validation/nccl_tests_output.hpp"
-
 #include "sim/error.hpp"
+#include "validation/nccl_tests_output.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +8,8 @@ using namespace decodesim;
 namespace {
 
 /// As nccl-tests 2.13 prints it, cut to three sizes.
-const char* const two_hosts = R"(# nThread 1 nGpus 1 minBytes 8 maxBytes 1073741824 step: 2(factor) warmup iters: 5 iters: 20 agg iters: 1 validation: 1 graph: 0
+const char* const two_hosts =
+    R"(# nThread 1 nGpus 1 minBytes 8 maxBytes 1073741824 step: 2(factor) warmup iters: 5 iters: 20 agg iters: 1 validation: 1 graph: 0
 #
 # Using devices
 #  Rank  0 Group  0 Pid  10817 on      host-a device  0 [0x10] NVIDIA A100-SXM4-80GB
@@ -52,10 +52,9 @@ TEST(NcclTestsOutput, KnowsTheCollectiveByItsName) {
 }
 
 TEST(NcclTestsOutput, WithoutRanksIsAnError) {
-  EXPECT_THROW((void)read_nccl_tests_output(
-                   "# size count type redop root time algbw busbw\n"
-                   "  8  2  float  sum  -1  27.70  0.00  0.00  0\n",
-                   "log"),
+  EXPECT_THROW((void)read_nccl_tests_output("# size count type redop root time algbw busbw\n"
+                                            "  8  2  float  sum  -1  27.70  0.00  0.00  0\n",
+                                            "log"),
                InputError);
 }
 

@@ -116,8 +116,7 @@ Seconds least_time(const Transfer& transfer) {
   Seconds longest;
   for (const auto& piece : transfer.pieces) {
     longest = std::max(
-        longest,
-        piece.latency + (piece.flow.cap ? piece.flow.bytes / *piece.flow.cap : Seconds{}));
+        longest, piece.latency + (piece.flow.cap ? piece.flow.bytes / *piece.flow.cap : Seconds{}));
   }
   return longest;
 }

@@ -47,8 +47,8 @@ const std::vector<EngineKernels>& all_of(const std::string& name) {
   static std::map<std::string, std::vector<EngineKernels>> engines;
   const auto [engine, added] = engines.try_emplace(name);
   if (added) {
-    const auto file = JsonReader::open(data_root() / "sim" / "network" / "custom" / "fits" /
-                                       (name + ".json"));
+    const auto file =
+        JsonReader::open(data_root() / "sim" / "network" / "custom" / "fits" / (name + ".json"));
     file.allow_only({"format_version", "name", "summary", "kernels"});
     (void)file.at("format_version").as_integer(1, 1);
     for (const auto& one : file.at("kernels").elements()) {

@@ -21,9 +21,9 @@ struct KernelCost {
 struct EngineKernels {
   Transport transport = Transport::nvlink;
   int compute_capability = 80;
-  BytesPerSecond machine_bandwidth; ///< `transports` bandwidth of the machine that was measured
-  Seconds wires;                    ///< latency of a way there, which is in the bases
-  KernelCost one_shot;              ///< a GPU moves (n-1) S
+  BytesPerSecond machine_bandwidth;   ///< `transports` bandwidth of the machine that was measured
+  Seconds wires;                      ///< latency of a way there, which is in the bases
+  KernelCost one_shot;                ///< a GPU moves (n-1) S
   std::optional<KernelCost> two_shot; ///< 2 (n-1)/n S
   std::optional<KernelCost> multimem; ///< (n+1)/n S: the switch reduces and copies
 };
@@ -32,8 +32,7 @@ struct EngineKernels {
 /// nearest compute capability (the greater of two that are as near); nothing when the engine was
 /// not measured over that transport.
 /// @throws InputError with the JSON pointer of the first mistake
-[[nodiscard]] std::optional<EngineKernels> engine_kernels(const std::string& name,
-                                                          Transport transport,
-                                                          int compute_capability);
+[[nodiscard]] std::optional<EngineKernels>
+engine_kernels(const std::string& name, Transport transport, int compute_capability);
 
 } // namespace decodesim::custom

@@ -47,8 +47,7 @@ const Kernels& kernels_of(const std::string& name) {
   if (added) {
     const auto file = JsonReader::open(data_root() / "sim" / "network" / "custom" / "fits" /
                                        ("exchange-" + name + ".json"));
-    file.allow_only(
-        {"format_version", "name", "summary", "a_copy_for_each_expert", "kernels"});
+    file.allow_only({"format_version", "name", "summary", "a_copy_for_each_expert", "kernels"});
     (void)file.at("format_version").as_integer(1, 1);
     entry->second.copies = file.at("a_copy_for_each_expert").as_bool();
     for (const auto& one : file.at("kernels").elements()) {

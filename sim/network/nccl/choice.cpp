@@ -29,8 +29,8 @@ public:
   }
 
   [[nodiscard]] Candidate tree(Protocol protocol) const {
-    auto bus = std::min(0.92 * total(graph_.trees),
-                        channels(tree_limit(graph_.generation, graph_.nodes)));
+    auto bus =
+        std::min(0.92 * total(graph_.trees), channels(tree_limit(graph_.generation, graph_.nodes)));
     if (protocol == Protocol::ll) {
       bus = std::min(bus / 3.8, ll_limit(graph_.generation, graph_.nodes, graph_.amd_cpu));
     } else if (protocol == Protocol::ll128) {

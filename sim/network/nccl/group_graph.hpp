@@ -28,7 +28,7 @@ struct GroupGraph {
   LinkClass in_node = LinkClass::nvlink;
   bool ll128 = true; ///< in-node links store 128 bytes at once: NVLink throughout
   bool amd_cpu = false;
-  Seconds plugin_latency;    ///< what the network adds to InfiniBand's step
+  Seconds plugin_latency; ///< what the network adds to InfiniBand's step
   Channels rings;
   Channels trees; ///< as many, with the speed inside raised where the network is slower
   std::optional<Channels> nvls; ///< where all GPUs of a node are behind a switch that reduces

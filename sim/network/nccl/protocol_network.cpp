@@ -117,8 +117,9 @@ TransportCost ProtocolNetwork::in_node_cost(Transport transport) const {
 }
 
 double ProtocolNetwork::efficiency() const {
-  return chosen_.algorithm == Algorithm::tree ? smooth_tree_correction(chosen_.protocol, task_.total_bytes)
-                                              : 1.0;
+  return chosen_.algorithm == Algorithm::tree
+             ? smooth_tree_correction(chosen_.protocol, task_.total_bytes)
+             : 1.0;
 }
 
 TransportCost ProtocolNetwork::network_cost() const {
