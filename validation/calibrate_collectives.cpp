@@ -1,5 +1,6 @@
 #include "validation/calibrate_collectives.hpp"
 
+#include "validation/calibrate_exchanges.hpp"
 #include "validation/calibrate_links.hpp"
 #include "validation/calibrate_shots.hpp"
 
@@ -9,6 +10,9 @@ std::vector<ParameterFile> calibrate_collectives() {
   auto files = calibrate_links();
   for (auto& file : calibrate_shots()) {
     files.push_back(std::move(file));
+  }
+  for (auto& file : calibrate_exchanges()) {
+    files.push_back(file);
   }
   return files;
 }

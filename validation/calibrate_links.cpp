@@ -157,14 +157,15 @@ Reference read_reference(const LinkFit& fit, const CsvTable& table) {
   return reference;
 }
 
-Seconds time_of(const Row& row, const KernelCost& cost, Algorithm algorithm) {
+Seconds time_of(const Row& row, const KernelCost& cost, const Kernel& kernel) {
   const double n = row.members;
-  if (algorithm == Algorithm::nvls) {
-    return cost.base + 2.0 * cost.hop + cost.fill_time(row.bytes, row.members, row.members) +
+  const int parts = kernel == Kernel{Algorithm::ring, Protocol::ll} ? row.members : 1;
+  if (kernel.first == Algorithm::nvls) {
+    return cost.base + 2.0 * cost.hop + cost.fill_time(row.bytes, parts, row.members) +
            (n + 1.0) / n * row.bytes / cost.bandwidth;
   }
   const auto flow = row.steps * row.bytes / n / cost.effective_bandwidth(row.steps);
-  return cost.base + row.steps * cost.hop + cost.fill_time(row.bytes, row.members, row.members) +
+  return cost.base + row.steps * cost.hop + cost.fill_time(row.bytes, parts, row.members) +
          std::max(flow, row.on_links);
 }
 
@@ -189,7 +190,7 @@ KernelFit fit_kernel(const Kernel& kernel, const Reference& reference) {
     parameters.push_back({"fill_per_peer", 0.3, 0.001, 20.0, true});
   }
   if (!ll) {
-    parameters.push_back({"fill_bytes", 1e6, 1e4, 3e7, true});
+    parameters.push_back({"fill_bytes", 8e6, 1e4, 3e8, true});
   }
   const auto cost_of = [&](const std::vector<double>& at) {
     KernelCost cost{.base = Seconds{at[0] * 1e-6},
@@ -213,14 +214,14 @@ KernelFit fit_kernel(const Kernel& kernel, const Reference& reference) {
         const auto cost = cost_of(at);
         double sum = 0;
         for (const auto& row : rows) {
-          sum += robust_cost(time_of(row, cost, kernel.first).value() * 1e6, row.measured_us);
+          sum += robust_cost(time_of(row, cost, kernel).value() * 1e6, row.measured_us);
         }
         return sum;
       },
       most_evaluations);
   KernelFit fit{.cost = cost_of(found.values), .errors = {}};
   for (const auto& row : rows) {
-    fit.errors.push_back(time_of(row, fit.cost, kernel.first).value() * 1e6 / row.measured_us -
+    fit.errors.push_back(time_of(row, fit.cost, kernel).value() * 1e6 / row.measured_us -
                          1.0);
   }
   return fit;

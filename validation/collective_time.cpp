@@ -1,7 +1,9 @@
 #include "validation/collective_time.hpp"
 
+#include "sim/network/custom/exchange_kernels.hpp"
 #include "sim/network/nccl/choice.hpp"
 
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -41,6 +43,31 @@ std::string CollectiveBench::chosen(CollectiveKind kind, Bytes total_bytes) cons
 
 const GroupNetwork& CollectiveBench::network() const {
   return communication_->network(plan_.axes.front(), 0);
+}
+
+Seconds CollectiveBench::exchange(const TokenExchange& exchange) const {
+  const auto ranks = static_cast<double>(gpus_.size());
+  const double experts = exchange.experts_per_token;
+  const double hit = ranks * (1.0 - std::pow(1.0 - 1.0 / ranks, experts));
+  const bool copies = custom::copies_for_each_expert(exchange.kernels);
+  // Rows are whole numbers: a million stand for the tokens.
+  constexpr int row_count = 1'000'000;
+  std::vector<SentRows> rows;
+  for (int from = 0; from < static_cast<int>(gpus_.size()); ++from) {
+    for (int to = 0; to < static_cast<int>(gpus_.size()); ++to) {
+      if (from != to) {
+        rows.push_back({from, to, row_count});
+      }
+    }
+  }
+  return communication_
+      ->exchange_by(exchange.kernels,
+                    copies ? experts / hit : 1.0,
+                    plan_.axes.front().groups.front(),
+                    rows,
+                    exchange.tokens * hit / ranks / row_count * exchange.token_bytes,
+                    exchange.direction)
+      .idle_time([&](LinkDirection link) { return machine_.link(link).bandwidth.value; });
 }
 
 BytesPerSecond CollectiveBench::bandwidth(LinkDirection link) const {

@@ -24,6 +24,18 @@ public:
   /// The GPUs as their collectives see them.
   [[nodiscard]] const GroupNetwork& network() const;
 
+  /// Tokens to their experts, drawn evenly, or back: every GPU sends the same to every other.
+  /// @param kernels  see exchange_kernel_names()
+  struct TokenExchange {
+    std::string kernels;
+    double tokens = 0; ///< of each GPU
+    Bytes token_bytes; ///< in 16 bits
+    int experts_per_token = 1;
+    Exchange::Direction direction = Exchange::Direction::dispatch;
+  };
+
+  [[nodiscard]] Seconds exchange(const TokenExchange& exchange) const;
+
   [[nodiscard]] BytesPerSecond bandwidth(LinkDirection link) const;
 
   /// A message from the first GPU to the second.

@@ -27,6 +27,7 @@ struct Measurement {
   Bytes bytes;
   double time_us = 0;
   std::optional<SystemDescription> described; ///< when the file itself tells the system
+  std::optional<CollectiveBench::TokenExchange> exchange = {}; ///< instead of a collective
 };
 
 std::optional<CollectiveKind> kind_named(const std::string& name) {
@@ -72,8 +73,11 @@ public:
     }
     const auto kind = kind_named(one.collective);
     const bool message = one.collective == "sendrecv";
-    if (!kind && !message) {
+    if (!kind && !message && !one.exchange) {
       return refused(std::move(row), "the collective " + one.collective + " is not simulated");
+    }
+    if (one.time_us <= 0) {
+      return refused(std::move(row), "no time is printed");
     }
     if (one.gpus < 2) {
       return refused(std::move(row), "a collective of one rank moves nothing");
@@ -95,9 +99,10 @@ public:
       if (kind && system->collectives.starts_with("nccl")) {
         row.reason += (row.reason.empty() ? "" : "; ") + bench.chosen(*kind, one.bytes);
       }
-      const auto time = (message ? bench.message(one.bytes) : bench.time(*kind, one.bytes)) +
-                        launch_time(style, one.gpus / nodes);
-      row.simulated = time.value() * 1e6;
+      const auto alone = one.exchange ? bench.exchange(*one.exchange)
+                         : message    ? bench.message(one.bytes)
+                                      : bench.time(*kind, one.bytes);
+      row.simulated = (alone + launch_time(style, one.gpus / nodes)).value() * 1e6;
     } catch (const LayoutError& error) {
       return refused(std::move(row), error.what());
     }
@@ -206,6 +211,73 @@ std::vector<Measurement> read_operator_table(const CsvTable& table, const std::s
   return rows;
 }
 
+/// Columns of tables of DeepEP's low-latency kernels: tokens of each GPU, dispatched in FP8.
+std::vector<Measurement> read_exchange_table(const CsvTable& table, const std::string& name) {
+  std::vector<Measurement> rows;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    // Three tables name the same things in their own ways; the shortest is of DeepSeek-V3 alone.
+    const auto first_of = [&](std::initializer_list<const char*> names, double otherwise) {
+      for (const auto* column : names) {
+        if (table.has_column(column)) {
+          return table.number(row, column);
+        }
+      }
+      return otherwise;
+    };
+    const int ranks = static_cast<int>(first_of({"ranks", "ep_ranks", "ep"}, 8));
+    const double tokens = first_of({"num_token", "tokens_per_rank"}, 128);
+    const double hidden = first_of({"hidden"}, 7168);
+    const int experts = static_cast<int>(first_of({"topk"}, 8));
+    const auto system =
+        table.has_column("system") ? table.text(row, "system") : std::string{"H800+CX7 400G"};
+    const bool low_latency = !table.has_column("mode") || table.text(row, "mode") == "low-latency";
+    for (const bool combine : {false, true}) {
+      const auto* direction = combine ? "combine" : "dispatch";
+      rows.push_back({.id = name + ":" + system + ":" + direction + ":" + std::to_string(ranks) +
+                            ":" + std::to_string(static_cast<int>(tokens)) + "x" +
+                            std::to_string(static_cast<int>(hidden)) + "x" +
+                            std::to_string(experts),
+                      .system = system,
+                      .run = {},
+                      .collective = std::string{"DeepEP "} + direction,
+                      .gpus = ranks,
+                      .nodes = (ranks + 7) / 8,
+                      .bytes = Bytes{tokens * hidden * 2.0},
+                      .time_us = table.number_or(row, combine ? "combine_us" : "dispatch_us", 0),
+                      .described = {},
+                      .exchange = CollectiveBench::TokenExchange{
+                          .kernels = low_latency ? "deepep-ll" : "deepep-normal",
+                          .tokens = tokens,
+                          .token_bytes = Bytes{hidden * 2.0},
+                          .experts_per_token = experts,
+                          .direction = combine ? Exchange::Direction::combine
+                                               : Exchange::Direction::dispatch}});
+    }
+  }
+  return rows;
+}
+
+/// Columns of tables of PCIe hosts: an engine's one-shot kernel beside NCCL.
+std::vector<Measurement> read_host_table(const CsvTable& table, const std::string& name) {
+  std::vector<Measurement> rows;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    const Bytes bytes{table.number(row, "size_bytes")};
+    for (const auto* column : {"oneshot_us", "nccl_us"}) {
+      rows.push_back(
+          {.id = name + ":" + table.text(row, "system") + ":" + column + ":" + size_text(bytes),
+           .system = table.text(row, "system"),
+           .run = column,
+           .collective = "all_reduce",
+           .gpus = static_cast<int>(table.number(row, "gpus")),
+           .nodes = 1,
+           .bytes = bytes,
+           .time_us = table.number(row, column),
+           .described = {}});
+    }
+  }
+  return rows;
+}
+
 std::vector<Measurement> read_measurements(const std::filesystem::path& file) {
   const auto name = file.filename().string();
   if (const auto text = read_text(file); is_nccl_tests_output(text)) {
@@ -218,6 +290,12 @@ std::vector<Measurement> read_measurements(const std::filesystem::path& file) {
   }
   if (table.has_column("num_gpus") && table.has_column("op")) {
     return read_operator_table(table, stem);
+  }
+  if (table.has_column("dispatch_us") && table.has_column("combine_us")) {
+    return read_exchange_table(table, stem);
+  }
+  if (table.has_column("oneshot_us") && table.has_column("nccl_us")) {
+    return read_host_table(table, stem);
   }
   throw InputError::at(file.string(),
                        "is no table of collectives",

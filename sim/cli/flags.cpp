@@ -3,6 +3,7 @@
 #include "sim/cli/commands.hpp"
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/network/custom/exchange_kernels.hpp"
 #include "sim/plan/expert_loads.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_file.hpp"
@@ -66,6 +67,9 @@ void read_experts(const ScenarioFlags& flags, const Model& model, Workload& work
   }
   if (flags.moe_exchange) {
     experts.exchange = moe_exchange_named(*flags.moe_exchange, "--moe-exchange");
+  }
+  if (flags.moe_kernels) {
+    experts.kernels = custom::exchange_kernels_named(*flags.moe_kernels, "--moe-kernels");
   }
   if (model.moe) {
     (void)make_routing(experts.routing, routed_tokens(model, workload), experts.seed, where);
@@ -221,6 +225,11 @@ void add_expert_flags(CLI::App& app, ScenarioFlags& flags) {
                  "How tokens reach experts of other dp groups: all-to-all, or all-gather and "
                  "reduce-scatter [all-to-all]")
       ->type_name("all-to-all|all-gather")
+      ->group(experts);
+  app.add_option("--moe-kernels",
+                 flags.moe_kernels,
+                 "Kernels of an all-to-all: NCCL's, or DeepEP's low-latency or normal ones [nccl]")
+      ->type_name("nccl|deepep-ll|deepep-normal")
       ->group(experts);
 }
 

@@ -34,6 +34,7 @@ struct ScenarioFlags {
   Flag expert_placement;
   Flag replicate_experts;
   Flag moe_exchange;
+  Flag moe_kernels;
   Flag mapping;
   Flag collectives;
   Flag fidelity;

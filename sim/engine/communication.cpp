@@ -1,10 +1,13 @@
 #include "sim/engine/communication.hpp"
 
 #include "sim/error.hpp"
+#include "sim/network/custom/exchange_kernels.hpp"
+#include "sim/plan/expert_loads.hpp"
 #include "topologies/channels.hpp"
 #include "topologies/ring.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -78,10 +81,7 @@ public:
                       .efficiency_ratio = machine.in_switch_reduction->value};
   }
 
-  [[nodiscard]] int compute_capability() const override {
-    const auto& capability = owner_.machine_.gpu.compute_capability;
-    return 10 * capability.major + capability.minor;
-  }
+  [[nodiscard]] int compute_capability() const override { return owner_.compute_capability(); }
 
   [[nodiscard]] bool amd_cpu() const override { return owner_.machine_.cpu_vendor == "amd"; }
 
@@ -165,19 +165,68 @@ Communication::collective(const GroupAxis& axis, int group, const Collective& co
 
 Transfer Communication::exchange(const std::vector<int>& ranks,
                                  const std::vector<SentRows>& rows,
-                                 Bytes row_bytes) const {
+                                 Bytes row_bytes,
+                                 Exchange::Direction direction) const {
+  const auto& loads = *plan_.expert_loads;
+  const auto& kernels = loads.settings().kernels;
+  // A row stands for a token and a rank; of k experts drawn evenly over r ranks, r (1 - (1-1/r)^k)
+  // are hit.
+  const double places = static_cast<double>(ranks.size()) / std::max(1, loads.grid().shards());
+  const double experts = loads.experts_per_token();
+  const double hit = places * (1.0 - std::pow(1.0 - 1.0 / places, experts));
+  const double copies =
+      custom::copies_for_each_expert(kernels) && places > 1.0 ? experts / hit : 1.0;
+  return exchange_by(kernels, copies, ranks, rows, row_bytes, direction);
+}
+
+Transfer Communication::exchange_by(const std::string& kernels,
+                                    double copies,
+                                    const std::vector<int>& ranks,
+                                    const std::vector<SentRows>& rows,
+                                    Bytes row_bytes,
+                                    Exchange::Direction direction) const {
+  const auto& named = options_.collectives;
+  // NCCL's own go with NCCL's collectives; other algorithms have the machine's costs throughout.
+  const bool measured = !algorithm_.ideal && (kernels != "nccl" || named.starts_with("nccl") ||
+                                              named.starts_with("custom"));
+  const auto peers = static_cast<double>(ranks.size()) - 1.0;
+  const double wire_ratio =
+      measured ? copies * custom::bytes_ratio(kernels, direction == Exchange::Direction::combine)
+               : copies;
+  std::map<Transport, std::optional<custom::ExchangeCost>> costs;
+  const auto cost_of = [&](Transport transport) {
+    const auto [entry, added] = costs.try_emplace(transport);
+    if (added && measured) {
+      entry->second = custom::exchange_cost(kernels,
+                                            direction == Exchange::Direction::combine,
+                                            transport,
+                                            compute_capability(),
+                                            costs_.at(transport).bandwidth);
+    }
+    return entry->second;
+  };
   Transfer transfer;
   for (const auto& sent : rows) {
     const auto& path = routes_.between(gpu(ranks[static_cast<std::size_t>(sent.from)]),
                                        gpu(ranks[static_cast<std::size_t>(sent.to)]));
+    auto cost = costs_.at(path.transport);
+    if (const auto known = cost_of(path.transport)) {
+      const auto start = known->base + peers * known->per_peer - path.latency;
+      cost = {.base = std::max(start, Seconds{}), .hop = {}, .bandwidth = known->bandwidth};
+    }
     transfer.add(exchange_piece(sent.from,
                                 sent.to,
-                                static_cast<double>(sent.rows) * row_bytes,
+                                wire_ratio * static_cast<double>(sent.rows) * row_bytes,
                                 path,
-                                costs_.at(path.transport),
+                                cost,
                                 algorithm_.ideal));
   }
   return transfer;
+}
+
+int Communication::compute_capability() const {
+  const auto& capability = machine_.gpu.compute_capability;
+  return 10 * capability.major + capability.minor;
 }
 
 Transfer Communication::message(int from_rank, int to_rank, Bytes bytes) const {
@@ -213,9 +262,11 @@ CriticalPath critical_path(const Plan& plan,
            [&](const Exchange& exchange,
                const std::vector<int>& ranks,
                const std::vector<SentRows>& rows) {
-             return rows.empty() ? Seconds{}
-                                 : communication.exchange(ranks, rows, exchange.row_bytes)
-                                       .idle_time(bandwidth);
+             return rows.empty()
+                        ? Seconds{}
+                        : communication
+                              .exchange(ranks, rows, exchange.row_bytes, exchange.direction)
+                              .idle_time(bandwidth);
            }});
 }
 

@@ -37,8 +37,18 @@ public:
 
   /// Rows between members of a group, all pairs at once: a piece for each.
   /// @param rows  between positions in the axis's group; may be empty, and so is the transfer then
-  [[nodiscard]] Transfer
-  exchange(const std::vector<int>& ranks, const std::vector<SentRows>& rows, Bytes row_bytes) const;
+  [[nodiscard]] Transfer exchange(const std::vector<int>& ranks,
+                                  const std::vector<SentRows>& rows,
+                                  Bytes row_bytes,
+                                  Exchange::Direction direction) const;
+
+  /// The same for `copies` of each row, by kernels of that name (exchange_kernel_names()).
+  [[nodiscard]] Transfer exchange_by(const std::string& kernels,
+                                     double copies,
+                                     const std::vector<int>& ranks,
+                                     const std::vector<SentRows>& rows,
+                                     Bytes row_bytes,
+                                     Exchange::Direction direction) const;
 
   [[nodiscard]] Transfer message(int from_rank, int to_rank, Bytes bytes) const;
 
@@ -48,6 +58,8 @@ public:
 
 private:
   class Group;
+
+  [[nodiscard]] int compute_capability() const;
 
   [[nodiscard]] const Group& group(const GroupAxis& axis, int group) const;
   [[nodiscard]] std::vector<int> ring_order(const GroupAxis& axis, int group) const;

@@ -166,13 +166,14 @@ void PreparedTransfers::prepare_exchanges(const Plan& plan,
                                           const Communication& communication,
                                           const std::vector<bool>& shares_memory,
                                           Platform& platform) {
-  std::map<std::pair<std::string, int>, ExchangeEnd> known; // axis, group
+  std::map<std::tuple<std::string, int, Exchange::Direction>, ExchangeEnd> known; // axis, group
   for (int rank = 0; rank < plan.ranks(); ++rank) {
     const auto r = static_cast<std::size_t>(rank);
     for (const auto* exchange :
          indices[static_cast<std::size_t>(plan.program_of_rank[r])].exchanges) {
       const auto& axis = plan.axis(exchange->axis);
-      const auto [entry, added] = known.try_emplace({axis.name, axis.group_of_rank[r]});
+      const auto [entry, added] =
+          known.try_emplace({axis.name, axis.group_of_rank[r], exchange->direction});
       if (added) {
         const auto& ranks = plan.group(exchange->axis, rank);
         const bool share_memory = std::any_of(ranks.begin(), ranks.end(), [&](int member) {
@@ -182,8 +183,12 @@ void PreparedTransfers::prepare_exchanges(const Plan& plan,
         entry->second = {.communicator = communicator_sizes_.size(),
                          .group = exchange_groups_.size()};
         communicator_sizes_.push_back(static_cast<int>(ranks.size()));
-        exchange_groups_.push_back(ways_between(
-            ranks, plan.expert_loads->grid().tp, share_memory, communication, platform));
+        exchange_groups_.push_back(ways_between(ranks,
+                                                plan.expert_loads->grid().tp,
+                                                exchange->direction,
+                                                share_memory,
+                                                communication,
+                                                platform));
       }
       ends_[r].exchanges.push_back(entry->second);
     }
@@ -194,6 +199,7 @@ void PreparedTransfers::prepare_exchanges(const Plan& plan,
 /// decides anew.
 PreparedTransfers::ExchangeGroup PreparedTransfers::ways_between(const std::vector<int>& ranks,
                                                                  int tp,
+                                                                 Exchange::Direction direction,
                                                                  bool share_memory,
                                                                  const Communication& communication,
                                                                  Platform& platform) {
@@ -209,7 +215,7 @@ PreparedTransfers::ExchangeGroup PreparedTransfers::ways_between(const std::vect
       if (from / tp == to / tp) {
         continue;
       }
-      const auto transfer = communication.exchange(ranks, {{from, to, 0}}, Bytes{});
+      const auto transfer = communication.exchange(ranks, {{from, to, 1}}, Bytes{1}, direction);
       const auto& piece = transfer.pieces.front();
       std::vector<int> memories;
       if (share_memory) {
@@ -217,7 +223,7 @@ PreparedTransfers::ExchangeGroup PreparedTransfers::ways_between(const std::vect
       }
       prepared = {.id = piece_count_++,
                   .latency_s = piece.latency.value(),
-                  .bytes = Bytes{},
+                  .bytes = piece.flow.bytes, // for a row of one byte
                   .route = platform.add_route(piece.flow, memories, gpus),
                   .links = std::make_shared<std::vector<LinkDirection>>(piece.flow.links),
                   .after = 0,
@@ -236,7 +242,8 @@ PreparedTransfer PreparedTransfers::exchange(std::size_t group,
   for (const auto& sent : rows) {
     transfer.pieces.push_back(
         pieces[static_cast<std::size_t>(sent.from) * members + static_cast<std::size_t>(sent.to)]);
-    transfer.pieces.back().bytes = static_cast<double>(sent.rows) * row_bytes;
+    auto& bytes = transfer.pieces.back().bytes;
+    bytes = bytes.value() * static_cast<double>(sent.rows) * row_bytes;
   }
   return transfer;
 }

@@ -117,6 +117,7 @@ private:
                          Platform& platform);
   [[nodiscard]] ExchangeGroup ways_between(const std::vector<int>& ranks,
                                            int tp,
+                                           Exchange::Direction direction,
                                            bool share_memory,
                                            const Communication& communication,
                                            Platform& platform);

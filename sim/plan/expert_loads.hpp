@@ -69,6 +69,8 @@ public:
 
   [[nodiscard]] const ExpertSettings& settings() const { return settings_; }
 
+  [[nodiscard]] int experts_per_token() const { return tokens_.experts_per_token; }
+
   /// The group of a rank's stage that the rank is in, and its index there. Rank = (dp index x pp +
   /// stage) x tp + tp index.
   [[nodiscard]] int group_of(int rank) const;

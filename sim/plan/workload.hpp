@@ -30,6 +30,7 @@ struct ExpertSettings {
   PlacementKind placement = PlacementKind::contiguous;
   int copies = 0; ///< experts of each layer that are on two ep indices, the hottest
   MoeExchange exchange = MoeExchange::all_to_all;
+  std::string kernels = "nccl"; ///< that exchange tokens: see exchange_kernel_names()
 };
 
 /// A static batch: `batch_size` sequences arrive at once, with equal lengths.

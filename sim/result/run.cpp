@@ -2,6 +2,7 @@
 
 #include "sim/error.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/network/nccl/link_calibration.hpp"
 #include "sim/plan/expert_loads.hpp"
 #include "sim/result/child_process.hpp"
 #include "sim/result/memory.hpp"
@@ -18,6 +19,22 @@
 namespace decodesim {
 
 namespace {
+
+/// What NCCL's costs on the machine are taken over from.
+std::vector<std::string> assumed_collectives(const Machine& machine,
+                                             const std::string& collectives) {
+  if (!collectives.starts_with("nccl") && !collectives.starts_with("custom")) {
+    return {};
+  }
+  std::vector<Transport> used;
+  for (const auto& [transport, cost] : machine.transports) {
+    if (transport != Transport::network || machine.nodes > 1) {
+      used.push_back(transport);
+    }
+  }
+  const auto& capability = machine.gpu.compute_capability;
+  return nccl::assumed_calibrations(used, 10 * capability.major + capability.minor);
+}
 
 /// A span takes 56 bytes in memory and about 300 in a file.
 constexpr double most_timeline_operations = 1e7;
@@ -115,6 +132,9 @@ LayoutResult run_on(const Model& model,
   result.traffic = traffic_per_step(plan, scenario.collectives);
   result.experts = experts_of(plan);
   result.assumed = assumed_numbers(machine);
+  for (auto& number : assumed_collectives(machine, scenario.collectives)) {
+    result.assumed.push_back(std::move(number));
+  }
   for (auto& number : assumed_numbers(scenario.framework)) {
     result.assumed.push_back(std::move(number));
   }

@@ -2,6 +2,7 @@
 
 #include "sim/data_files.hpp"
 #include "sim/model/hf_config.hpp"
+#include "sim/network/custom/exchange_kernels.hpp"
 #include "sim/routing/routing.hpp"
 #include "sim/scenario/mapping.hpp"
 #include "sim/scenario/scenario_json.hpp"
@@ -96,6 +97,9 @@ void read_experts(const JsonReader& file, const fs::path& folder, ExpertSettings
   }
   if (const auto exchange = file.find("moe_exchange")) {
     experts.exchange = moe_exchange_named(exchange->as_string(), exchange->where());
+  }
+  if (const auto kernels = file.find("moe_kernels")) {
+    experts.kernels = custom::exchange_kernels_named(kernels->as_string(), kernels->where());
   }
 }
 
@@ -213,6 +217,7 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
                    "expert_placement",
                    "replicated_experts",
                    "moe_exchange",
+                   "moe_kernels",
                    "mapping",
                    "collectives",
                    "fidelity",

@@ -46,6 +46,7 @@ nlohmann::ordered_json scenario_to_json(const Scenario& scenario) {
   json["expert_placement"] = to_string(workload.experts.placement);
   json["replicated_experts"] = workload.experts.copies;
   json["moe_exchange"] = to_string(workload.experts.exchange);
+  json["moe_kernels"] = workload.experts.kernels;
   json["mapping"] = scenario.mapping;
   json["collectives"] = scenario.collectives;
   json["fidelity"] = to_string(scenario.fidelity);

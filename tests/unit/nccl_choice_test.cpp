@@ -140,3 +140,17 @@ TEST(NcclChoice, CountsTheLatencyThatANetworkAdds) {
   EXPECT_NEAR(
       choose(graph, {}, CollectiveKind::all_reduce, Bytes{8}).latency.value(), 175.2e-6, 1e-10);
 }
+
+// Four NICs of 100 Gbit/s count 12 GB/s each: no channel is faster, though one of 48 moves as much.
+// Trees, of which a node's NICs carry the array once, are raised to 48 inside: 4 x 23.6 GB/s halved
+// are more than a ring's 48 x 16/30.
+TEST(NcclChoice, TakesTreesWhereTheNetworkIsSlow) {
+  SwitchedGroup::Shape shape = a100(4);
+  shape.nodes = 2;
+  shape.nic_gbytes_per_s = 12.5;
+  const auto graph = graph_of(SwitchedGroup{shape});
+  EXPECT_EQ(graph.rings.count, 4);
+  EXPECT_DOUBLE_EQ(graph.rings.in_node.value(), 12e9);
+  EXPECT_DOUBLE_EQ(graph.trees.in_node.value(), 48e9);
+  EXPECT_EQ(chosen(shape, 29), Algorithm::tree);
+}

@@ -47,7 +47,7 @@ TEST(ScenarioJson, FillsInEveryDefaultUnderTheKeysOfAScenarioFile) {
       R"({"model":"llama-3.1-8b","machine":"dgx-a100-80g","nodes":1,"fabric":"single-switch","batch_size":8,)"
       R"("isl":512,"osl":32,"dtype":"bf16","kv_cache_dtype":"bf16",)"
       R"("routing":"uniform","seed":0,"expert_placement":"contiguous","replicated_experts":0,)"
-      R"("moe_exchange":"all-to-all","mapping":"tp,pp,dp",)"
+      R"("moe_exchange":"all-to-all","moe_kernels":"nccl","mapping":"tp,pp,dp",)"
       R"("collectives":"nccl","fidelity":"flow","framework":"none","launch":"graph",)"
       R"("ring_order":"searched",)"
       R"("fold":"auto","every_token":false,)"

@@ -61,14 +61,20 @@ std::vector<double> speeds(Generation generation, int nodes) {
 }
 
 /// As many channels of one speed as move most bytes; the faster speed where two move as much.
+/// @param nic    what NCCL counts for one NIC, which a channel between nodes cannot exceed
+/// @param nics   of a node, together
 Channels find_rings(Generation generation,
                     int nodes,
                     BytesPerSecond in_node,
-                    std::optional<BytesPerSecond> between_nodes) {
+                    std::optional<BytesPerSecond> nic,
+                    std::optional<BytesPerSecond> nics) {
   constexpr double rounding = 1e-6;
-  const auto most = between_nodes ? std::min(in_node, *between_nodes) : in_node;
+  const auto most = nics ? std::min(in_node, *nics) : in_node;
   Channels best{.count = 0, .in_node = {}, .between_nodes = {}};
   for (const double speed : speeds(generation, nodes)) {
+    if (nic && gbytes(speed) > (1.0 + rounding) * *nic) {
+      continue;
+    }
     const int count = std::min(32, static_cast<int>(std::floor(most / gbytes(speed) + rounding)));
     if (count * speed > best.total_in_node().value() / 1e9 + rounding) {
       best = {.count = count, .in_node = gbytes(speed), .between_nodes = gbytes(speed)};
@@ -158,6 +164,7 @@ GroupGraph graph_of(const GroupNetwork& group) {
     inside = inside ? std::min(*inside, counted) : counted;
   }
   const auto rings = static_cast<double>(channels.size());
+  const auto nic = between;
   if (between) {
     between = *between * rings; // a ring for every NIC
   } else if (rings > 1.0) {
@@ -168,7 +175,7 @@ GroupGraph graph_of(const GroupNetwork& group) {
   if (between && !inside) {
     inside = between;
   }
-  graph.rings = find_rings(graph.generation, graph.nodes, *inside, between);
+  graph.rings = find_rings(graph.generation, graph.nodes, *inside, nic, between);
   graph.trees = raise_in_node(graph.rings, graph.generation, graph.nodes, *inside);
   bool reduces = graph.in_node == LinkClass::nvlink;
   for (int member = 0; reduces && member < n; ++member) {

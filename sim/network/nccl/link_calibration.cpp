@@ -143,6 +143,26 @@ const LinkCalibration& link_calibration(Transport transport, int compute_capabil
   return *nearest;
 }
 
+std::vector<std::string> assumed_calibrations(const std::vector<Transport>& used,
+                                              int compute_capability) {
+  std::vector<std::string> list;
+  for (const auto& [name, transport] : transports) {
+    if (std::find(used.begin(), used.end(), transport) == used.end()) {
+      continue;
+    }
+    const auto what = "collectives over " + std::string{name} + " = ";
+    if (transport == Transport::network) {
+      list.push_back(what + "NCCL's constants between nodes, not fitted");
+      continue;
+    }
+    const auto& fit = link_calibration(transport, compute_capability);
+    if (fit.compute_capability != compute_capability) {
+      list.push_back(what + "as " + fit.name + " (" + fit.summary + ")");
+    }
+  }
+  return list;
+}
+
 const LinkCalibration& start_calibration(int compute_capability) {
   const auto& all = link_calibrations();
   if (all.empty()) {

@@ -14,15 +14,15 @@ namespace decodesim::nccl {
 /// What one algorithm with one protocol costs on one kind of link.
 ///
 /// Around a ring of n members in s steps, b bytes in all:
-///   t = base + s hop + min(1, b / (n fill_bytes)) (fill + (n-1) fill_per_peer)
-///       + b/n (s / bandwidth + 1 / copy)
+///   t = base + s hop + min(1, b / fill_bytes) (fill + (n-1) fill_per_peer)
+///       + b/n (s / bandwidth + 1 / copy); of a ring with LL n fill_bytes count
 /// - base: start and end of the kernel, once;
 /// - hop: a step of a small message, wires included;
 /// - fill: until the channels' buffers are full, the first chunk grows with the message. NCCL gives
 ///   a channel at least 4,096 bytes of a rank's part before it opens another (LL: 512 threads of 8
 ///   bytes, src/enqueue.cc), so that LL is full from there on;
 /// - bandwidth: what a GPU moves per direction; copy: the local copies at both ends of the ring.
-/// NVLS: t = base + min(1, b / (n fill_bytes)) fill + (n+1)/n b / bandwidth, at each port.
+/// NVLS: t = base + min(1, b / fill_bytes) fill + (n+1)/n b / bandwidth, at each port.
 struct KernelCost {
   Seconds base;
   Seconds hop;
@@ -67,6 +67,11 @@ struct LinkCalibration {
 
 /// Of the nearest compute capability, over whatever links: starting a kernel is the GPU's work.
 [[nodiscard]] const LinkCalibration& start_calibration(int compute_capability);
+
+/// "collectives over nvlink = as nvlink-sm90 (H100 and H200 behind NVSwitch)", for each transport
+/// whose costs were fitted on other GPUs; between nodes, that NCCL's constants hold.
+[[nodiscard]] std::vector<std::string>
+assumed_calibrations(const std::vector<Transport>& transports, int compute_capability);
 
 /// All of them, in alphabetical order.
 [[nodiscard]] const std::vector<LinkCalibration>& link_calibrations();

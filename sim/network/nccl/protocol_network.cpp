@@ -108,8 +108,8 @@ TransportCost ProtocolNetwork::in_node_cost(Transport transport) const {
     hop = std::max(hop, network_overhead(chosen_.protocol, graph_.amd_cpu) - link.wires);
   }
   const bool ring = chosen_.algorithm == Algorithm::ring;
-  // Of a tree all members have all of a chunk, of a ring a part each.
-  const int parts = chosen_.algorithm == Algorithm::tree ? 1 : graph_.members;
+  // LL opens channels by the bytes of each part of a ring.
+  const int parts = ring && chosen_.protocol == Protocol::ll ? graph_.members : 1;
   return {.base = cost.base + cost.fill_time(task_.total_bytes, parts, graph_.members),
           .hop = std::max(hop, Seconds{}),
           .bandwidth = ring ? cost.effective_bandwidth(ring_steps(task_.kind, graph_.members))
