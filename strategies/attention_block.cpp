@@ -43,6 +43,16 @@ BufferId kv_attention_kernels(ProgramBuilder& builder,
                    row_kernel(builder, RowFunction::cache_write, tokens, 2 * kv, 2 * kv),
                    {.layer = layer, .reads = {qkv}, .writes = {cache}});
   }
+  if (builder.traits.concatenates_cache && pass.part == Part::body) {
+    const auto columns = pass.mean_context_tokens * 2 * kv;
+    builder.kernel("cache_concat",
+                   RowKernel{.function = RowFunction::copy,
+                             .rows = pass.sequences,
+                             .read_columns = columns,
+                             .write_columns = columns,
+                             .type = builder.precision().kv_cache},
+                   {.layer = layer, .reads = {cache}, .writes = {cache}});
+  }
   const auto attended = activation(builder, "attended", tokens, q);
   builder.kernel("attention",
                  Attention{.sequences = pass.sequences,

@@ -112,13 +112,15 @@ public:
              const Workload& workload,
              const LayerStrategy& strategy,
              const PipelineOrder& order,
+             const std::vector<std::vector<Stage>>& chunks_of_stage,
              const ExpertLoads* expert_loads)
       : model_{model}, layout_{layout}, workload_{workload}, strategy_{strategy}, order_{order},
-        expert_loads_{expert_loads} {}
+        chunks_of_stage_{chunks_of_stage}, expert_loads_{expert_loads} {}
 
   /// @param chunks  of the stage, in the order in which the layers are passed
   Program write(const std::vector<Stage>& chunks, int sequences, int micro_batches) const {
     ProgramBuilder builder{model_, layout_, workload_.precision, chunks.front(), expert_loads_};
+    builder.traits = workload_.traits;
     for (const auto& chunk : chunks) {
       builder.enter(chunk);
       strategy_.declare_memory(
@@ -140,7 +142,9 @@ public:
                         .micro_batch = block.micro_batch,
                         .sequences = sizes[static_cast<std::size_t>(block.micro_batch)],
                         .query_tokens = prefill ? workload_.input_tokens : 1,
-                        .context_tokens = workload_.input_tokens + (prefill ? 0 : 1)};
+                        .context_tokens = workload_.input_tokens + (prefill ? 0 : 1),
+                        .mean_context_tokens =
+                            workload_.input_tokens + (workload_.output_tokens + 1) / 2};
         builder.begin(pass);
         if (block.kind == ScheduleBlock::Kind::forward) {
           builder.enter(chunks[static_cast<std::size_t>(block.chunk)]);
@@ -160,6 +164,7 @@ private:
   const Workload& workload_;
   const LayerStrategy& strategy_;
   const PipelineOrder& order_;
+  const std::vector<std::vector<Stage>>& chunks_of_stage_;
   const ExpertLoads* expert_loads_;
 
   /// @param stage  any chunk of the peer's, counted over all stages
@@ -199,8 +204,64 @@ private:
         {{message(Message::Direction::receive, stage.count - 1, "tokens", token_bytes(pass))}},
         {.writes = {tokens}});
     const auto arrived = builder.event("tokens.arrived");
+    if (workload_.traits.returns_cache) {
+      for (int peer = 1; peer < stage.count; ++peer) {
+        receive_cache(builder, pass, stream, peer, peer);
+      }
+    }
     builder.record(stream, arrived);
     builder.wait(0, arrived);
+  }
+
+  /// Element-wise kernels that a fused engine does not have: each reads and writes the hidden
+  /// states once.
+  void unfused_kernels(ProgramBuilder& builder, const Pass& pass, int layer) const {
+    if (pass.sequences == 0) {
+      return;
+    }
+    const auto rows = (pass.tokens() + builder.row_shards - 1) / builder.row_shards;
+    for (int i = 0; i < workload_.traits.unfused_kernels; ++i) {
+      builder.kernel("unfused",
+                     RowKernel{.function = RowFunction::copy,
+                               .rows = rows,
+                               .read_columns = model_.hidden_size,
+                               .write_columns = model_.hidden_size,
+                               .type = workload_.precision.activations()},
+                     {.layer = layer, .reads = {builder.hidden}, .writes = {builder.hidden}});
+    }
+  }
+
+  /// Keys and values of one stage's layers, as long as in the mean decode step.
+  BufferId cache_of(ProgramBuilder& builder, const Pass& pass, int stage) const {
+    const auto layers = chunks_of_stage_[static_cast<std::size_t>(stage)].front().layers;
+    const auto columns = pass.mean_context_tokens * layers * cached_columns();
+    return builder.activation(per_micro_batch("cache", pass) + "." + std::to_string(stage),
+                              {pass.sequences, columns},
+                              workload_.precision.kv_cache);
+  }
+
+  void receive_cache(
+      ProgramBuilder& builder, const Pass& pass, StreamId stream, int peer, int owner) const {
+    const auto cache = cache_of(builder, pass, owner);
+    builder.messages(stream,
+                     "receive.cache",
+                     {{message(Message::Direction::receive,
+                               peer,
+                               "cache",
+                               builder.program().buffers[static_cast<std::size_t>(cache)].bytes)}},
+                     {.writes = {cache}});
+  }
+
+  void send_cache(
+      ProgramBuilder& builder, const Pass& pass, StreamId stream, int peer, int owner) const {
+    const auto cache = cache_of(builder, pass, owner);
+    builder.messages(stream,
+                     "send.cache",
+                     {{message(Message::Direction::send,
+                               peer,
+                               "cache",
+                               builder.program().buffers[static_cast<std::size_t>(cache)].bytes)}},
+                     {.reads = {cache}});
   }
 
   void forward(ProgramBuilder& builder, const Pass& pass) const {
@@ -213,6 +274,7 @@ private:
     }
     for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
       strategy_.layer(builder, pass, layer);
+      unfused_kernels(builder, pass, layer);
     }
     if (stage.last()) {
       strategy_.head(builder, pass);
@@ -237,6 +299,9 @@ private:
         {{message(
             Message::Direction::receive, builder.stage().index - 1, "hidden", hidden_bytes(pass))}},
         {.writes = {builder.hidden}});
+    if (workload_.traits.returns_cache && pass.part == Part::body) {
+      receive_cache(builder, pass, stream, 0, builder.stage().index);
+    }
     const auto arrived = builder.event("hidden.arrived");
     builder.record(stream, arrived);
     builder.wait(0, arrived);
@@ -264,6 +329,23 @@ private:
           {{message(Message::Direction::send, stage.index + 1, "hidden", hidden_bytes(pass))}},
           {.reads = {builder.hidden}});
     }
+    if (!workload_.traits.returns_cache) {
+      return;
+    }
+    if (!stage.first()) {
+      send_cache(builder, pass, stream, 0, stage.index);
+    } else if (pass.part == Part::body) {
+      for (int peer = 1; peer < stage.count; ++peer) {
+        send_cache(builder, pass, stream, peer, peer);
+      }
+    }
+  }
+
+  /// Elements that a token adds to the cache of one layer of a rank.
+  std::int64_t cached_columns() const {
+    return model_.latent
+               ? model_.latent->cache_size()
+               : std::int64_t{2} * std::max(1, model_.kv_heads / layout_.tp) * model_.head_size;
   }
 };
 
@@ -295,6 +377,11 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
   const auto strategy = layer_strategy_named(layout.strategy, "strategy").make();
   const auto schedule = pipeline_schedule_named(layout.schedule, "schedule").make();
   strategy->validate(model, layout);
+  if (workload.traits.returns_cache && layout.pp > 1 && layout.schedule != "naive") {
+    refuse("the framework keeps the cache of all stages on the first between steps, which the "
+           "schedule " +
+           layout.schedule + " does not allow; use naive");
+  }
   validate_experts(model, layout, workload.experts);
   const int chunks = layout.virtual_stages > 0 ? layout.virtual_stages
                      : layout.pp == 1          ? 1
@@ -352,7 +439,8 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
     plan.expert_loads =
         std::make_shared<ExpertLoads>(model, expert_grid(layout, std::move(sizes)), workload);
   }
-  const RoleWriter writer{model, layout, workload, *strategy, order, plan.expert_loads.get()};
+  const RoleWriter writer{
+      model, layout, workload, *strategy, order, chunks_of_stage, plan.expert_loads.get()};
   std::map<std::pair<int, int>, int> role_of; // (stage, sequences) -> program
   for (int d = 0; d < layout.dp; ++d) {
     for (int s = 0; s < layout.pp; ++s) {

@@ -31,6 +31,8 @@ struct Pass {
   int sequences = 0;               ///< of this micro-batch; 0 = none, but gathers go on
   std::int64_t query_tokens = 1;   ///< new tokens per sequence: the prompt in prefill, 1 in decode
   std::int64_t context_tokens = 0; ///< per sequence at step 0, new tokens included
+  /// The same in the mean decode step: size of what is copied whole in every step.
+  std::int64_t mean_context_tokens = 0;
 
   [[nodiscard]] std::int64_t tokens() const { return sequences * query_tokens; }
 };
@@ -109,6 +111,8 @@ public:
   /// Ranks that the rows of the residual stream are cut over between the blocks; strategies that
   /// cut them set it.
   int row_shards = 1;
+  /// What the serving framework does beside the kernels of a fused program.
+  ProgramTraits traits;
   /// Name of the gather buffer that holds the weights in use; strategies that gather set it.
   std::string gathered_into;
 

@@ -24,6 +24,18 @@ void TensorParallel::sum_hidden(ProgramBuilder& builder,
                      {.layer = layer, .reads = {builder.hidden}, .writes = {builder.hidden}});
 }
 
+bool TensorParallel::has_whole_vocabulary(const ProgramBuilder& builder) {
+  return builder.layout().tp == 1 || (builder.traits.whole_vocabulary && builder.row_shards == 1);
+}
+
+Shard TensorParallel::shard_of(const ProgramBuilder& builder) {
+  Shard shard{builder.model(), builder.layout().tp};
+  if (has_whole_vocabulary(builder)) {
+    shard.vocabulary = builder.model().vocabulary_size;
+  }
+  return shard;
+}
+
 void TensorParallel::validate(const Model& model, const Layout& layout) const {
   validate_shards(model, layout.tp);
 }
@@ -31,7 +43,7 @@ void TensorParallel::validate(const Model& model, const Layout& layout) const {
 void TensorParallel::declare_memory(ProgramBuilder& builder,
                                     std::int64_t sequences,
                                     std::int64_t tokens) const {
-  const Shard shard{builder.model(), builder.layout().tp};
+  const auto shard = shard_of(builder);
   declare_sharded_weights(builder, shard);
   declare_cache(builder, shard, sequences, tokens);
 }
@@ -40,9 +52,10 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
   if (pass.sequences == 0) {
     return;
   }
-  embedding_kernels(
-      builder, pass, Shard{builder.model(), builder.layout().tp}, weight_buffer(builder));
-  sum_hidden(builder, pass, "embedding", -1);
+  embedding_kernels(builder, pass, shard_of(builder), weight_buffer(builder));
+  if (!has_whole_vocabulary(builder)) {
+    sum_hidden(builder, pass, "embedding", -1);
+  }
   after_embedding(builder, pass);
 }
 
@@ -54,7 +67,7 @@ void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer)
     }
     return;
   }
-  const Shard shard{builder.model(), builder.layout().tp};
+  const auto shard = shard_of(builder);
   const auto weights = weight_buffer(builder);
   const auto input = attention_kernels(builder, pass, layer, shard, weights);
   if (builder.model().parallel_block) {
@@ -87,11 +100,11 @@ void TensorParallel::head(ProgramBuilder& builder, const Pass& pass) const {
     return;
   }
   const int tp = builder.layout().tp;
-  const Shard shard{builder.model(), tp};
+  const auto shard = shard_of(builder);
   head_kernels(builder, pass, shard, weight_buffer(builder));
   const auto type = builder.precision().activations();
   auto logits = builder.activation("logits", {pass.sequences, shard.vocabulary}, type);
-  if (tp > 1) {
+  if (!has_whole_vocabulary(builder)) {
     const auto part = logits;
     logits = builder.activation("all_logits", {pass.sequences, shard.vocabulary * tp}, type);
     const auto bytes = static_cast<double>(pass.sequences) *

@@ -27,6 +27,10 @@ public:
   void head(ProgramBuilder& builder, const Pass& pass) const override;
 
 protected:
+  /// This rank's part of the model; with all of the vocabulary where the framework does not cut it.
+  [[nodiscard]] static Shard shard_of(const ProgramBuilder& builder);
+  [[nodiscard]] static bool has_whole_vocabulary(const ProgramBuilder& builder);
+
   /// Sums the partial hidden states of the tp ranks: an all-reduce here; nothing when tp is 1.
   virtual void
   sum_hidden(ProgramBuilder& builder, const Pass& pass, const char* block, int layer) const;

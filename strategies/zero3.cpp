@@ -18,6 +18,9 @@ namespace {
 /// gather waits until the layer before has been computed; with prefetch there are two, and the next
 /// layer is gathered meanwhile. With tp > 1 what is gathered is the rank's tensor-parallel shard.
 ///
+/// Frameworks that cut each parameter over the ranks copy what was gathered once more, into the
+/// shapes of the parameters (ProgramTraits::copies_gathered_weights).
+///
 /// Bytes gathered in one pass: all weights of the stage (embedding and head included); received per
 /// rank (dp - 1) / dp of that.
 /// Reference: Rajbhandari et al., ZeRO, arXiv 1910.02054, stage 3.
@@ -95,10 +98,6 @@ private:
 
   static std::string slot_name(int slot) { return "gathered." + std::to_string(slot); }
 
-  static Shard shard_of(const ProgramBuilder& builder) {
-    return Shard{builder.model(), builder.layout().tp};
-  }
-
   static Bytes layer_bytes(const ProgramBuilder& builder, int layer) {
     return weight_bytes(layer_parameters(builder.model(), layer, shard_of(builder)),
                         builder.precision());
@@ -168,6 +167,17 @@ private:
     builder.record(gather, full);
     builder.wait(0, full);
     builder.gathered_into = slot_name(slot);
+    if (builder.traits.copies_gathered_weights) {
+      const auto type = builder.precision().activations();
+      const auto elements = static_cast<std::int64_t>(bytes.value() / element_bytes(type).value());
+      builder.kernel(std::string{"copy."} + what,
+                     RowKernel{.function = RowFunction::copy,
+                               .rows = 1,
+                               .read_columns = elements,
+                               .write_columns = elements,
+                               .type = type},
+                     {.layer = layer, .reads = {buffer}, .writes = {buffer}});
+    }
     compute();
     builder.record(0, free);
   }

@@ -33,6 +33,8 @@ std::string_view name_of(RowFunction function) {
     return "embedding";
   case RowFunction::sampling:
     return "sampling";
+  case RowFunction::copy:
+    return "copy";
   }
   return "?";
 }

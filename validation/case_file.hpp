@@ -34,10 +34,12 @@ struct Case {
   std::string notes;
   bool clean = true; ///< what was measured is a decode step of a known batch
   std::string why_not_clean;
+  std::string problem; ///< what cannot be read in the row; empty otherwise
 };
 
-/// Cases of a CSV file with the columns above (prompt_len, output_len_or_ctx, clean = yes|no).
-/// @throws InputError naming file, line and column
+/// Cases of a CSV file with the columns above (prompt_len, output_len_or_ctx, clean = yes|no). A
+/// row with a wrong number is a case with a problem.
+/// @throws InputError naming the file when it is no table or lacks a column
 [[nodiscard]] std::vector<Case> read_cases(const std::filesystem::path& file);
 
 } // namespace decodesim

@@ -2,6 +2,7 @@
 
 #include "sim/result/run.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -21,10 +22,33 @@ std::optional<double> per_second(const std::string& unit) {
   return std::nullopt;
 }
 
-/// Decode steps and prefills of one scenario.
+/// Most sequences of the scenario's layout that fit, at most its own; nothing when none does.
+std::optional<int> largest_batch(const CaseScenario& found) {
+  const auto fits = [&](int batch) {
+    auto scenario = found.scenario;
+    scenario.workload.batch_size = batch;
+    const auto result =
+        run_layout(found.model, found.machine, scenario, scenario.layouts.front(), {});
+    return result.status != Status::does_not_fit;
+  };
+  int most = found.scenario.workload.batch_size;
+  if (fits(most)) {
+    return most;
+  }
+  int least = 0;
+  while (most - least > 1) {
+    const int middle = (least + most) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least > 0 ? std::optional{least} : std::nullopt;
+}
+
+/// Decode steps and prefills of one scenario. A bound on them overrides end_to_end and pure_step.
 class CaseTimes {
 public:
   explicit CaseTimes(const CaseScenario& found) : found_{found} {}
+
+  virtual ~CaseTimes() = default;
 
   [[nodiscard]] double batch() const { return found_.scenario.workload.batch_size; }
 
@@ -33,20 +57,25 @@ public:
   }
 
   /// Whole batch, prefill included.
-  [[nodiscard]] double end_to_end() { return whole().end_to_end_s; }
+  [[nodiscard]] virtual double end_to_end() {
+    return takes_middle_steps() ? prefill() + (output_tokens() - 1) * pure_step()
+                                : whole().end_to_end_s;
+  }
 
   /// Mean time between two tokens of a sequence.
   [[nodiscard]] double step() {
-    const double step = whole().tpot_s.value();
+    const double step = pure_step();
     return found_.mixes_prefills && batch() > 1
                ? step + (batch() - 1) * prefill_of_one() / output_tokens()
                : step;
   }
 
   /// Without the prefills of others.
-  [[nodiscard]] double pure_step() { return whole().tpot_s.value(); }
+  [[nodiscard]] virtual double pure_step() {
+    return takes_middle_steps() ? middle().tpot_s.value() : whole().tpot_s.value();
+  }
 
-  [[nodiscard]] double prefill_of_one() {
+  [[nodiscard]] virtual double prefill_of_one() {
     auto scenario = found_.scenario;
     scenario.workload.batch_size = 1;
     scenario.workload.output_tokens = 1;
@@ -54,12 +83,40 @@ public:
     return run(scenario).ttft_s;
   }
 
-private:
+protected:
+  [[nodiscard]] const CaseScenario& found() const { return found_; }
+
   [[nodiscard]] const LayoutResult& whole() {
     if (!whole_) {
       whole_ = run(found_.scenario);
     }
     return *whole_;
+  }
+
+private:
+  /// Steps of models with experts differ in more than their context, so that none is interpolated:
+  /// of long outputs those around the mean context stand for all.
+  static constexpr int middle_steps = 32;
+
+  [[nodiscard]] bool takes_middle_steps() const {
+    return found_.model.moe && found_.scenario.workload.output_tokens > 2 * middle_steps;
+  }
+
+  [[nodiscard]] const LayoutResult& middle() {
+    if (!middle_) {
+      auto scenario = found_.scenario;
+      auto& workload = scenario.workload;
+      workload.input_tokens += (workload.output_tokens - 1 - middle_steps) / 2;
+      workload.output_tokens = middle_steps + 1;
+      middle_ = run(scenario);
+    }
+    return *middle_;
+  }
+
+  [[nodiscard]] double prefill() const {
+    auto scenario = found_.scenario;
+    scenario.workload.output_tokens = 1;
+    return run(scenario).ttft_s;
   }
 
   [[nodiscard]] LayoutResult run(const Scenario& scenario) const {
@@ -74,7 +131,42 @@ private:
 
   const CaseScenario& found_;
   std::optional<LayoutResult> whole_;
+  std::optional<LayoutResult> middle_;
 };
+
+/// Bytes over bandwidth.
+class BandwidthTimes final : public CaseTimes {
+public:
+  using CaseTimes::CaseTimes;
+
+  [[nodiscard]] double end_to_end() override { return output_tokens() * pure_step(); }
+
+  [[nodiscard]] double prefill_of_one() override { return 0; }
+
+  [[nodiscard]] double pure_step() override {
+    const auto& layout = whole().layout;
+    const auto& memory = whole().memory.value();
+    const auto& workload = found().scenario.workload;
+    const double input = static_cast<double>(workload.input_tokens);
+    const double mean_context = (input + output_tokens() / 2) / (input + output_tokens());
+    const bool gathers = layout.strategy == "zero3";
+    const auto bytes = memory.weights * (gathers ? layout.dp : 1) + memory.kv_cache * mean_context;
+    const int passes = std::max(layout.pp, layout.micro_batches);
+    return passes * (bytes / found().machine.gpu.memory_bandwidth.value).value();
+  }
+};
+
+/// Kernels at datasheet rates, collectives without latency, a host that costs nothing.
+CaseScenario at_rooflines(CaseScenario found) {
+  use_framework(found.scenario, {}, "roofline");
+  found.scenario.collectives = "ideal";
+  auto& gpu = found.machine.gpu;
+  for (auto& [kernel_class, cost] : gpu.kernels) {
+    cost = {.fixed = {}, .flop_efficiency_ratio = {1.0}, .byte_efficiency_ratio = {1.0}};
+  }
+  gpu.eager_launch.value = gpu.graph_launch.value = Seconds{};
+  return found;
+}
 
 double in_metric(const Case& one, CaseTimes& times) {
   const auto& metric = one.metric;
@@ -106,6 +198,15 @@ double in_metric(const Case& one, CaseTimes& times) {
                     "metric " + metric + " in " + one.unit + " is not simulated"};
 }
 
+void limit_batch(CaseScenario& found) {
+  auto& batch = found.scenario.workload.batch_size;
+  const auto most = largest_batch(found);
+  if (most && *most < batch) {
+    found.notes.push_back(std::to_string(*most) + " sequences fit at once");
+    batch = *most;
+  }
+}
+
 std::string joined(const std::vector<std::string>& notes) {
   std::string text;
   for (const auto& note : notes) {
@@ -118,7 +219,10 @@ std::string joined(const std::vector<std::string>& notes) {
 
 CaseOutcome simulate_case(const Case& one, const Framework& framework) {
   try {
-    const auto found = scenario_of(one, framework);
+    auto found = scenario_of(one, framework);
+    if (found.batch_is_limited) {
+      limit_batch(found);
+    }
     CaseTimes times{found};
     const double value = in_metric(one, times);
     return {.status = CaseStatus::ok, .reason = joined(found.notes), .simulated = value};
@@ -133,9 +237,30 @@ CaseOutcome simulate_case(const Case& one, const Framework& framework) {
   }
 }
 
+namespace {
+
+void add_simpler_predictions(CaseOutcome& outcome, const Case& one, const Framework& framework) {
+  auto found = scenario_of(one, framework);
+  if (found.batch_is_limited) {
+    limit_batch(found);
+  }
+  if (!found.model.moe) {
+    BandwidthTimes bound{found};
+    outcome.bandwidth_only = in_metric(one, bound);
+  }
+  const auto ideal = at_rooflines(found);
+  CaseTimes times{ideal};
+  outcome.roofline = in_metric(one, times);
+}
+
+} // namespace
+
 CaseOutcome simulate_case(const Case& one) {
   const auto match = framework_for_alias(one.framework);
   auto outcome = simulate_case(one, match.framework);
+  if (outcome.status == CaseStatus::ok) {
+    add_simpler_predictions(outcome, one, match.framework);
+  }
   if (outcome.status == CaseStatus::ok && match.is_guess) {
     outcome.reason += (outcome.reason.empty() ? "" : "; ") + match.note;
   }

@@ -13,6 +13,8 @@ struct CaseOutcome {
   CaseStatus status = CaseStatus::ok;
   std::string reason;              ///< why it is not ok; else what was assumed, or empty
   std::optional<double> simulated; ///< in the unit of the case
+  std::optional<double> roofline = {};
+  std::optional<double> bandwidth_only = {};
 };
 
 /// Simulates what a case measured and expresses it in the case's metric and unit. Problems of the
@@ -29,7 +31,13 @@ struct CaseOutcome {
 /// - benchmark_duration: requests x (prefill of one + output tokens x step / batch).
 [[nodiscard]] CaseOutcome simulate_case(const Case& one, const Framework& framework);
 
-/// The same with the framework that the case names, or the nearest.
+/// The same with the framework that the case names, or the nearest, and with what simpler models
+/// say:
+///
+/// - roofline: the same simulation with kernels at datasheet rates, collectives without latency and
+///   a host that costs nothing (Williams, Waterman, Patterson, CACM 52(4), 2009);
+/// - bandwidth only: weights and mean cache of a GPU over its memory bandwidth, times the stages or
+///   micro-batches that follow each other; of ZeRO-3 all weights. Not of models with experts.
 [[nodiscard]] CaseOutcome simulate_case(const Case& one);
 
 } // namespace decodesim

@@ -111,11 +111,16 @@ int batch_of(const Case& one, CaseScenario& found) {
     return batch;
   }
   found.mixes_prefills = true;
+  found.batch_is_limited = true;
   for (const auto* pattern : {&running, &in_flight, &at_once, &concurrency}) {
     if (std::regex_search(one.batch, match, *pattern)) {
-      const int batch = std::max(1, static_cast<int>(std::stod(match[1]) + 0.5));
-      found.notes.push_back("batch \"" + one.batch + "\" run as " + std::to_string(batch));
-      return batch;
+      double batch = std::stod(match[1]);
+      if (pattern == &at_once && matches(one.output_tokens, "up to")) {
+        batch /= 2; // they end one after another, on the mean half way through
+      }
+      const int whole = std::max(1, static_cast<int>(batch + 0.5));
+      found.notes.push_back("batch \"" + one.batch + "\" run as " + std::to_string(whole));
+      return whole;
     }
   }
   throw CaseProblem{CaseStatus::not_supported, "batch \"" + one.batch + "\" is no number"};
@@ -240,6 +245,9 @@ std::string group_of(const Case& one) {
 
 CaseScenario scenario_of(const Case& one, const Framework& framework) {
   CaseScenario found;
+  if (!one.problem.empty()) {
+    throw CaseProblem{CaseStatus::invalid, one.problem};
+  }
   if (matches(one.gpu, "^CPU|raspberry|^RPi")) {
     throw CaseProblem{CaseStatus::not_supported, "a cluster of CPUs"};
   }

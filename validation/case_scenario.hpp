@@ -30,6 +30,8 @@ struct CaseScenario {
   Scenario scenario; ///< of one layout; its model and machine are the two above
   /// Sequences come and go, so that prefills of others stand between decode steps.
   bool mixes_prefills = false;
+  /// The engine takes no more sequences at once than fit: what is simulated may be fewer.
+  bool batch_is_limited = false;
   std::vector<std::string> notes; ///< what the row left open and was assumed
 };
 

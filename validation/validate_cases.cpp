@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 namespace decodesim {
@@ -16,9 +17,14 @@ namespace {
 
 std::string pack(const CaseOutcome& outcome) {
   nlohmann::json json{{"status", static_cast<int>(outcome.status)}, {"reason", outcome.reason}};
-  if (outcome.simulated) {
-    json["simulated"] = *outcome.simulated;
-  }
+  const auto put = [&](const char* name, const std::optional<double>& value) {
+    if (value) {
+      json[name] = *value;
+    }
+  };
+  put("simulated", outcome.simulated);
+  put("roofline", outcome.roofline);
+  put("bandwidth_only", outcome.bandwidth_only);
   return json.dump();
 }
 
@@ -26,9 +32,12 @@ void unpack(const std::string& text, Comparison& row) {
   const auto json = nlohmann::json::parse(text);
   row.status = static_cast<CaseStatus>(json.at("status").get<int>());
   row.reason = json.at("reason").get<std::string>();
-  if (json.contains("simulated")) {
-    row.simulated = json.at("simulated").get<double>();
-  }
+  const auto value = [&](const char* name) {
+    return json.contains(name) ? std::optional{json.at(name).get<double>()} : std::nullopt;
+  };
+  row.simulated = value("simulated");
+  row.roofline = value("roofline");
+  row.bandwidth_only = value("bandwidth_only");
 }
 
 } // namespace

@@ -41,6 +41,7 @@ PathOnMachine path_on_machine(const Plan& plan, const Scenario& scenario, const 
   const auto machine = machine_of(scenario, "--machine");
   const auto mapped = gpu_of_rank(scenario.mapping, layout, machine.gpu_count(), "--mapping");
   const SimulationOptions options{.collectives = scenario.collectives,
+                                  .kernels = scenario.framework.library(),
                                   .ring_order = scenario.ring_order};
   return {.machine = machine.name,
           .path = critical_path(plan, machine, mapped, options),

@@ -5,8 +5,9 @@ namespace decodesim {
 KernelTimings::KernelTimings(const Plan& plan,
                              std::size_t program,
                              const Gpu& gpu,
-                             const KernelLibrary& library)
-    : plan_{plan}, gpu_{gpu}, library_{library} {
+                             const KernelLibrary& library,
+                             Seconds gap)
+    : plan_{plan}, gpu_{gpu}, library_{library}, gap_{gap} {
   for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
     auto& entries = entries_[static_cast<std::size_t>(part)];
     for (const auto& op : plan.programs[program].part(part)) {
@@ -39,7 +40,8 @@ KernelTiming KernelTimings::at(int rank, Part part, int index, int step) const {
 
 KernelTiming KernelTimings::timing_of(const Kernel& kernel, StepContext at) const {
   const auto work = kernel_work(kernel, at);
-  return {.seconds = kernel_time(work, gpu_, library_).value(), .bytes = work.bytes.value()};
+  return {.seconds = (gap_ + kernel_time(work, gpu_, library_)).value(),
+          .bytes = work.bytes.value()};
 }
 
 } // namespace decodesim

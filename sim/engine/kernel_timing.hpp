@@ -20,10 +20,12 @@ class KernelTimings {
 public:
   /// All but the index must outlive this.
   /// @param program  index in the plan
+  /// @param gap      idle time before each kernel
   KernelTimings(const Plan& plan,
                 std::size_t program,
                 const Gpu& gpu,
-                const KernelLibrary& library);
+                const KernelLibrary& library,
+                Seconds gap = {});
 
   [[nodiscard]] KernelTiming at(int rank, Part part, int index, int step) const;
 
@@ -40,6 +42,7 @@ private:
   const Plan& plan_;
   const Gpu& gpu_;
   const KernelLibrary& library_;
+  Seconds gap_;
   mutable std::array<std::vector<Entry>, 3> entries_;
 };
 

@@ -31,13 +31,15 @@ Player::Player(const Plan& plan,
                SampledSteps steps)
     : plan_{plan}, machine_{machine}, gpu_of_rank_{gpu_of_rank}, options_{options},
       steps_{std::move(steps)}, plays_{static_cast<int>(steps_.played().size())},
-      platform_{machine}, communication_{plan, machine, gpu_of_rank, options} {
+      platform_{machine}, costs_{host_costs(options.framework, machine.gpu, options.launch)},
+      jitter_{options.seed}, communication_{plan, machine, gpu_of_rank, options} {
   indices_.reserve(plan.programs.size());
   timings_.reserve(plan.programs.size());
   std::vector<bool> overlaps; // by program
   for (std::size_t program = 0; program < plan.programs.size(); ++program) {
     indices_.emplace_back(plan.programs[program], plays_);
-    timings_.emplace_back(plan, program, machine.gpu, options.kernels);
+    timings_.emplace_back(plan, program, machine.gpu, options.kernels, costs_.kernel_gap);
+    hosts_.emplace_back(plan.programs[program], costs_);
     overlaps.push_back(has_several_streams(indices_.back()));
   }
   transfers_ = std::make_unique<PreparedTransfers>(
@@ -75,6 +77,7 @@ void Player::make_ranks() {
     rank->program = &plan_.programs[role];
     rank->index = &indices_[role];
     rank->timings = &timings_[role];
+    rank->host = &hosts_[role];
     rank->collectives = &transfers_->collectives(number);
     rank->messages = &transfers_->messages(number);
     rank->events.resize(static_cast<std::size_t>(rank->program->event_count));
@@ -302,26 +305,52 @@ void Player::wait_for_events(Stream& stream, const IndexedOperation& entry) {
   }
 }
 
+std::size_t Player::host_step(const Stream& stream) const {
+  return stream.part == Part::prologue ? std::size_t{0}
+         : stream.part == Part::body   ? static_cast<std::size_t>(stream.step) + 1
+                                       : static_cast<std::size_t>(plays_) + 1;
+}
+
+double& Player::host_began(const Stream& stream) {
+  return stream.rank->host_began[host_step(stream)];
+}
+
+bool Player::is_eager(const Stream& stream) const {
+  return stream.part == Part::prologue || options_.launch == LaunchMode::eager;
+}
+
+void Player::await_host_step(Stream& stream) {
+  auto& rank = *stream.rank;
+  if (rank.host_began.size() <= host_step(stream)) {
+    rank.awaiting_host.emplace_back(host_step(stream), &stream);
+    block(stream);
+    stream.now = std::max(stream.now, clock());
+  }
+}
+
 /// When the host has launched the operation. The host begins a step when it has seen the end of the
 /// one before. Eager: it launches one operation after another, in program order. Graph: it launches
 /// the step at once, and only the step stream waits for that; the prefill is eager.
 double Player::host_ready(Stream& stream, const IndexedOperation& entry) {
-  auto& rank = *stream.rank;
-  const auto& gpu = machine_.gpu;
-  const auto step = stream.part == Part::prologue ? std::size_t{0}
-                    : stream.part == Part::body   ? static_cast<std::size_t>(stream.step) + 1
-                                                  : static_cast<std::size_t>(plays_) + 1;
-  if (stream.part == Part::prologue || options_.launch == LaunchMode::eager) {
-    if (rank.host_began.size() <= step) {
-      rank.awaiting_host.emplace_back(step, &stream);
-      block(stream);
-      stream.now = std::max(stream.now, clock());
-    }
-    return rank.host_began[step] + (entry.index + 1) * gpu.eager_launch.value.value();
+  if (is_eager(stream)) {
+    await_host_step(stream);
+    return host_began(stream) + stream.rank->host->launched(stream.part, entry.index);
   }
-  const bool opens_step = stream.part == Part::body && stream.id == rank.step_stream &&
+  const bool opens_step = stream.part == Part::body && stream.id == stream.rank->step_stream &&
                           &entry == &(*stream.operations)[1].front();
-  return opens_step ? rank.host_began[step] + gpu.graph_launch.value.value() : 0.0;
+  return opens_step ? host_began(stream) + costs_.graph_launch.value() : 0.0;
+}
+
+/// The host turns to a pass when its tokens are there and it has launched what comes before; what
+/// comes after is launched that much later.
+double Player::open_pass(Stream& stream, const IndexedOperation& entry, double busy) {
+  await_host_step(stream);
+  const double ready = std::max(host_ready(stream, entry), host_began(stream));
+  const double launch = is_eager(stream) ? costs_.eager_launch.value() : ready - host_began(stream);
+  const double free = ready - launch;
+  const double turns_to_it = std::max(free, stream.now);
+  host_began(stream) += turns_to_it - free + busy;
+  return turns_to_it + busy + launch;
 }
 
 /// The step stream is done with the prefill or a step.
@@ -342,7 +371,12 @@ void Player::begin_host_step(Stream& stream) {
 }
 
 void Player::wait_for_host(Stream& stream, const IndexedOperation& entry) {
-  const double ready = host_ready(stream, entry);
+  const auto& host = *stream.rank->host;
+  const double busy = host.before_pass(stream.part, entry.index);
+  const double ready = busy > 0
+                           ? open_pass(stream, entry, busy)
+                           : std::max(host_ready(stream, entry),
+                                      stream.now + host.before_message(stream.part, entry.index));
   if (ready <= stream.now) {
     return;
   }

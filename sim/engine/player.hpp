@@ -1,11 +1,13 @@
 #pragma once
 
 #include "sim/engine/gpu_clock.hpp"
+#include "sim/engine/host_schedule.hpp"
 #include "sim/engine/kernel_timing.hpp"
 #include "sim/engine/platform.hpp"
 #include "sim/engine/prepared_transfers.hpp"
 #include "sim/engine/sampled_steps.hpp"
 #include "sim/engine/simulate.hpp"
+#include "sim/host/launch_jitter.hpp"
 #include "sim/plan/program_index.hpp"
 
 #include <simgrid/s4u.hpp>
@@ -40,6 +42,9 @@ public:
   /// How far the windows of steps that were played are from one another's predictions.
   [[nodiscard]] double worst_prediction() const { return worst_prediction_; }
 
+  /// How far single steps of the windows that were played are from the mean of their window.
+  [[nodiscard]] double spread() const { return spread_; }
+
 private:
   struct Rank;
 
@@ -70,6 +75,7 @@ private:
     const Program* program = nullptr;
     const ProgramIndex* index = nullptr;
     const KernelTimings* timings = nullptr;
+    const HostSchedule* host = nullptr;
     const std::vector<CommunicatorEnd>* collectives = nullptr; ///< by ProgramIndex::collectives
     const std::vector<ChannelEnd>* messages = nullptr;         ///< by ProgramIndex::messages
     bool overlaps = false;                                     ///< several streams
@@ -90,6 +96,7 @@ private:
   struct Arrival {
     Stream* stream = nullptr;
     double at = 0;
+    double ready = 0; ///< when its part of the work starts, and that of all that it stands for
     SpanKind meanwhile = SpanKind::waiting; ///< what the stream does until the transfer starts
   };
 
@@ -118,6 +125,10 @@ private:
   void wait_for_events(Stream& stream, const IndexedOperation& entry);
   [[nodiscard]] double host_ready(Stream& stream, const IndexedOperation& entry);
   void wait_for_host(Stream& stream, const IndexedOperation& entry);
+  void await_host_step(Stream& stream);
+  [[nodiscard]] double open_pass(Stream& stream, const IndexedOperation& entry, double busy);
+  [[nodiscard]] bool is_eager(const Stream& stream) const;
+  [[nodiscard]] double& host_began(const Stream& stream);
   void begin_host_step(Stream& stream);
   void finish(Stream& stream, const IndexedOperation& entry);
   void end_step(Stream& stream, int step);
@@ -132,7 +143,11 @@ private:
 
   /// Arrives at work of a whole group; the last member drives its transfer.
   template <class TransferOf>
-  void meet(Stream& stream, std::size_t communicator, TransferOf transfer_of);
+  void meet(Stream& stream, std::size_t communicator, double delay, TransferOf transfer_of);
+  /// Seconds from the arrival at a group's work until the host of the rank, or of the last of those
+  /// in the group that it stands for, has launched it.
+  [[nodiscard]] double
+  delay_of(const Stream& stream, const IndexedOperation& entry, const std::string& axis);
   void play_collective(Stream& stream, const IndexedOperation& entry);
   void play_exchange(Stream& stream, const IndexedOperation& entry);
   void play_messages(Stream& stream, const IndexedOperation& entry);
@@ -155,6 +170,9 @@ private:
     return steps_.played()[static_cast<std::size_t>(stream.step)];
   }
 
+  /// Place of the stream's part in Rank::host_began.
+  [[nodiscard]] std::size_t host_step(const Stream& stream) const;
+
   void make_ranks();
   [[nodiscard]] GpuTime window_of(const Rank& rank) const;
   void fill_steps();
@@ -169,9 +187,13 @@ private:
   SampledSteps steps_;
   int plays_ = 0; ///< of the body
   double worst_prediction_ = 0;
+  double spread_ = 0;
   Platform platform_;
   std::vector<ProgramIndex> indices_;
+  HostCosts costs_;
+  LaunchJitter jitter_;
   std::vector<KernelTimings> timings_;
+  std::vector<HostSchedule> hosts_;          ///< by program
   std::vector<std::unique_ptr<Rank>> ranks_; ///< that are played
   Communication communication_;
   std::unique_ptr<PreparedTransfers> transfers_;

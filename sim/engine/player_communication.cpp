@@ -7,9 +7,12 @@ namespace sg4 = simgrid::s4u;
 namespace decodesim {
 
 template <class TransferOf>
-void Player::meet(Stream& stream, std::size_t communicator, TransferOf transfer_of) {
+void Player::meet(Stream& stream, std::size_t communicator, double delay, TransferOf transfer_of) {
   auto& arrivals = communicators_[communicator];
-  const Arrival mine{.stream = &stream, .at = stream.now, .meanwhile = SpanKind::waiting};
+  const Arrival mine{.stream = &stream,
+                     .at = stream.now,
+                     .ready = stream.now + delay,
+                     .meanwhile = SpanKind::waiting};
   arrivals.push_back(mine);
   if (stream.rank->overlaps) {
     stream.rank->clock.change(clock(), SpanKind::waiting, +1);
@@ -27,10 +30,32 @@ void Player::meet(Stream& stream, std::size_t communicator, TransferOf transfer_
   }
 }
 
+/// Ranks that are played as one are in equal states but for their delays, and all wait for the
+/// longest.
+double
+Player::delay_of(const Stream& stream, const IndexedOperation& entry, const std::string& axis) {
+  const double mean =
+      stream.part == Part::prologue ? costs_.prefill_jitter.value() : costs_.step_jitter.value();
+  if (mean <= 0) {
+    return 0.0;
+  }
+  const int played = stream.rank->number;
+  const int step = stream.part == Part::body ? step_of(stream) : -1;
+  double longest = 0;
+  for (const int rank : plan_.group(axis, played)) {
+    if (transfers_->fold().rank(rank) == played) {
+      longest =
+          std::max(longest, jitter_.delay({.rank = rank, .step = step, .operation = entry.index}));
+    }
+  }
+  return mean * longest;
+}
+
 void Player::play_collective(Stream& stream, const IndexedOperation& entry) {
   const auto& end_of_rank =
       (*stream.rank->collectives)[static_cast<std::size_t>(entry.ends.front())];
-  meet(stream, end_of_rank.communicator, [&]() -> const PreparedTransfer& {
+  const double delay = delay_of(stream, entry, as_collective(*entry.operation)->axis);
+  meet(stream, end_of_rank.communicator, delay, [&]() -> const PreparedTransfer& {
     return *end_of_rank.transfer;
   });
 }
@@ -40,7 +65,7 @@ void Player::play_exchange(Stream& stream, const IndexedOperation& entry) {
   const int rank = stream.rank->number;
   const auto& end_of_rank =
       transfers_->exchanges(rank)[static_cast<std::size_t>(entry.ends.front())];
-  meet(stream, end_of_rank.communicator, [&] {
+  meet(stream, end_of_rank.communicator, delay_of(stream, entry, exchange.axis), [&] {
     const int step = stream.part == Part::body ? step_of(stream) : 0;
     const auto rows = plan_.rows_exchanged(rank, *entry.operation, exchange, stream.part, step);
     return transfers_->exchange(end_of_rank.group, rows, exchange.row_bytes);
@@ -56,6 +81,7 @@ void Player::play_messages(Stream& stream, const IndexedOperation& entry) {
     const bool sends = messages[i].direction == Message::Direction::send;
     const Arrival mine{.stream = &stream,
                        .at = stream.now,
+                       .ready = stream.now,
                        .meanwhile = sends ? SpanKind::waiting : SpanKind::bubble};
     if (stream.rank->overlaps) {
       stream.rank->clock.change(clock(), mine.meanwhile, +1);

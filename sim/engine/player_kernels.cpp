@@ -37,6 +37,7 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
   double reached = stream.now + timing(first).seconds; // at the earliest: transfers may slow it
   while (last < operations.size() && !seen_by_others(*operations[last - 1].operation) &&
          operations[last].needs.empty() && as_kernel(*operations[last].operation) != nullptr &&
+         rank.host->before_pass(stream.part, operations[last].index) <= 0 &&
          host_ready(stream, operations[last]) <= reached) {
     reached += timing(last).seconds;
     ++last;

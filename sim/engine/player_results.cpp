@@ -12,6 +12,7 @@ void Player::fill_steps() {
     return;
   }
   worst_prediction_ = steps_.worst_prediction(result_.step_end_s);
+  spread_ = steps_.spread(result_.step_end_s);
   const double after_last = result_.end_s - result_.step_end_s.back();
   result_.step_end_s = steps_.at_all(result_.step_end_s);
   result_.end_s = result_.step_end_s.back() + after_last;

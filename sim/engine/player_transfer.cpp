@@ -19,7 +19,7 @@ Player::transfer(const PreparedTransfer& transfer, const std::vector<Arrival>& p
   double start = 0;
   bool overlapping = false;
   for (const auto& party : parties) {
-    start = std::max(start, party.at);
+    start = std::max(start, party.ready);
     overlapping = overlapping || party.stream->rank->overlaps;
   }
   if (overlapping) {

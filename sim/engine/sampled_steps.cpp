@@ -71,6 +71,25 @@ std::vector<double> SampledSteps::at_all(const std::vector<double>& at_played) c
   return values;
 }
 
+double SampledSteps::spread(const std::vector<double>& at_played) const {
+  double squares = 0;
+  double sum = 0;
+  int count = 0;
+  const auto anchor = anchors(at_played);
+  for (std::size_t w = 0; w < windows_.size(); ++w) {
+    const auto last = windows_[w].end - 1;
+    for (auto place = last - measured_ + 1; place <= last; ++place) {
+      const double increment = at_played[place] - at_played[place - 1];
+      squares += (increment - anchor[w].increment) * (increment - anchor[w].increment);
+      sum += increment;
+      ++count;
+    }
+  }
+  const double freedom =
+      std::max(1.0, static_cast<double>(count) - static_cast<double>(windows_.size()));
+  return sum > 0 ? std::sqrt(squares / freedom) / (sum / count) : 0.0;
+}
+
 double SampledSteps::worst_prediction(const std::vector<double>& at_played) const {
   double worst = 0;
   const auto anchor = anchors(at_played);

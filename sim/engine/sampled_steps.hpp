@@ -42,6 +42,10 @@ public:
   /// predict. Interpolating between all windows errs by about a quarter of that.
   [[nodiscard]] double worst_prediction(const std::vector<double>& at_played) const;
 
+  /// Standard deviation of the increments of single steps from the mean of their window, relative
+  /// to the mean of all.
+  [[nodiscard]] double spread(const std::vector<double>& at_played) const;
+
 private:
   /// Steps played in a row, as places in played_.
   struct Window {

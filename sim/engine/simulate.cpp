@@ -2,10 +2,13 @@
 
 #include "sim/engine/player.hpp"
 #include "sim/error.hpp"
+#include "sim/host/host_costs.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <set>
+#include <utility>
 
 namespace decodesim {
 
@@ -14,6 +17,10 @@ namespace {
 constexpr int most_steps_all_played = 64;
 /// Relative error of a step's time at which the windows lie close enough.
 constexpr double prediction_tolerance = 1e-4;
+/// Steps of a window where ranks are delayed by chance, at first.
+constexpr int jitter_steps = 16;
+/// Standard error of the mean step at which these are enough.
+constexpr double jitter_tolerance = 1e-3;
 
 /// Operations that are the same on all ranks of a role and, but for the context of decode
 /// attention, in all steps. New kinds are not until they are listed here.
@@ -44,7 +51,16 @@ bool is_pipeline(const Plan& plan) {
   });
 }
 
-/// Plays all steps, or windows of them: twice as many until each predicts its neighbours.
+/// Without the delays of ranks at collectives, which no window predicts of another.
+SimulationOptions without_jitter(SimulationOptions options) {
+  options.framework.jitter_eager.reset();
+  options.framework.jitter_graph.reset();
+  return options;
+}
+
+/// Plays all steps, or windows of them: twice as many until each predicts its neighbours. Where
+/// ranks are delayed by chance, the windows that suffice without are played with it, so long that
+/// the mean step is near that of all steps.
 SimulationResult play(const Plan& plan,
                       const Machine& machine,
                       const std::vector<int>& gpu_of_rank,
@@ -57,14 +73,33 @@ SimulationResult play(const Plan& plan,
     options.fold = Folding::none;
   }
   const int settling = is_pipeline(plan) ? 4 : 2;
-  for (int windows = 5;; windows = 2 * windows - 1) {
-    auto sampled = samples ? SampledSteps{steps, windows, settling, settling} : SampledSteps{steps};
+  const bool jitters = host_costs(options.framework, machine.gpu, options.launch).jitters();
+  if (!samples) {
+    return Player{plan, machine, gpu_of_rank, options, SampledSteps{steps}}.play();
+  }
+  int windows = 5;
+  const auto steady = without_jitter(options);
+  for (bool close = false; !close;) {
+    SampledSteps sampled{steps, windows, settling, settling};
+    const bool all = sampled.all();
+    Player player{plan, machine, gpu_of_rank, steady, std::move(sampled)};
+    auto result = player.play();
+    close = all || player.worst_prediction() <= prediction_tolerance;
+    if (close && !jitters) {
+      return result;
+    }
+    windows = close ? windows : 2 * windows - 1;
+  }
+  for (int measured = jitter_steps;;) {
+    SampledSteps sampled{steps, windows, settling, measured};
     const bool all = sampled.all();
     Player player{plan, machine, gpu_of_rank, options, std::move(sampled)};
     auto result = player.play();
-    if (all || player.worst_prediction() <= prediction_tolerance) {
+    const double needed = std::pow(player.spread() / jitter_tolerance, 2) / windows;
+    if (all || needed <= 1.5 * measured) {
       return result;
     }
+    measured = static_cast<int>(std::min(std::ceil(needed), static_cast<double>(steps)));
   }
 }
 

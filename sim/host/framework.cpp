@@ -147,6 +147,19 @@ ProgramTraits Framework::program() const {
   return program;
 }
 
+KernelLibrary Framework::library() const {
+  KernelLibrary library;
+  for (const auto& [kernel_class, kernel] : kernels) {
+    if (kernel.fixed) {
+      library.fixed[kernel_class] = kernel.fixed->value;
+    }
+    if (kernel.byte_efficiency_ratio) {
+      library.byte_efficiency[kernel_class] = kernel.byte_efficiency_ratio->value;
+    }
+  }
+  return library;
+}
+
 const std::vector<FrameworkDuration>& framework_durations() {
   static const std::vector<FrameworkDuration> durations{
       {"eager_launch", &Framework::eager_launch, "host time per operation, launched eagerly"},

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sim/device/gpu.hpp"
+#include "sim/device/kernel_cost.hpp"
 #include "sim/host/launch_mode.hpp"
 #include "sim/sourced.hpp"
 
@@ -30,8 +30,8 @@ struct ProgramTraits {
 
 /// What differs from the GPU's own costs of a class in a framework's kernels.
 struct KernelOverride {
-  std::optional<Sourced<Seconds>> fixed;
-  std::optional<Sourced<double>> byte_efficiency_ratio;
+  std::optional<Sourced<Seconds>> fixed;                ///< in place of the GPU's
+  std::optional<Sourced<double>> byte_efficiency_ratio; ///< times the GPU's
 };
 
 /// A serving framework: how its host launches work and what its programs do, apart from GPU and
@@ -60,6 +60,7 @@ struct Framework {
   std::map<KernelClass, KernelOverride> kernels;
 
   [[nodiscard]] ProgramTraits program() const;
+  [[nodiscard]] KernelLibrary library() const;
 };
 
 /// A duration of a framework: its key in files, and where it is kept.

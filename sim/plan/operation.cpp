@@ -71,6 +71,7 @@ KernelClass class_of(RowFunction function) {
   case RowFunction::activation:
   case RowFunction::top_k:
   case RowFunction::weighted_sum:
+  case RowFunction::copy:
     return KernelClass::elementwise;
   }
   return KernelClass::elementwise;

@@ -96,7 +96,8 @@ enum class RowFunction {
   top_k,            ///< softmax over the router's output, and its k largest
   weighted_sum,     ///< sum of a token's rows, each times its weight
   embedding,        ///< lookup in the token table
-  sampling          ///< arg max over the logits
+  sampling,         ///< arg max over the logits
+  copy              ///< a tensor written anew: casts, concatenations, gathered weights
 };
 
 struct RowKernel {

@@ -1,4 +1,5 @@
 #include "sim/model/parameters.hpp"
+#include "tests/unit/input_file.hpp"
 #include "validation/case_names.hpp"
 #include "validation/case_run.hpp"
 #include "validation/case_scenario.hpp"
@@ -111,6 +112,29 @@ TEST(CaseScenario, ReadsLayouts) {
   EXPECT_EQ(scenario_of(stages, {}).scenario.layouts.front().schedule, "naive");
   stages.batch = "8";
   EXPECT_EQ(scenario_of(stages, {}).scenario.layouts.front().schedule, "1f1b");
+}
+
+constexpr const char* columns = "id,model,gpu,gpus,nodes,tp,pp,ep,dp,batch,prompt_len,output_len_"
+                                "or_ctx,dtype,metric,value,unit\n";
+
+TEST(CaseFile, KeepsRowsWithWrongNumbers) {
+  const InputFile file{std::string{columns} +
+                           "a,Llama-3-8B,A100,1,1,1,1,1,1,1,8,8,bf16,tpot,9,ms\n"
+                           "b,Llama-3-8B,A100,two,1,1,1,1,1,1,8,8,bf16,tpot,9,ms\n"
+                           "c,Llama-3-8B,A100,1,1,1,1,1,1,1,8,8,bf16,tpot,,ms\n",
+                       "t.csv"};
+  const auto cases = read_cases(file.path());
+  ASSERT_EQ(cases.size(), 3U);
+  EXPECT_EQ(cases[0].problem, "");
+  EXPECT_EQ(cases[1].problem, "t.csv:3: gpus: is \"two\"; a number is expected");
+  EXPECT_EQ(cases[2].problem, "t.csv:4: value: is \"\"; a number is expected");
+  EXPECT_EQ(status_of(cases[1]), CaseStatus::invalid);
+}
+
+TEST(CaseFile, NeedsItsColumns) {
+  const InputFile file{"id,model\na,b\n", "t.csv"};
+  EXPECT_EQ(file.message_of([&] { (void)read_cases(file.path()); }),
+            "t.csv: has no column \"gpu\"; a case file is expected");
 }
 
 TEST(CaseScenario, SaysWhyItCannot) {
