@@ -28,7 +28,9 @@ std::vector<int> split(int whole, int parts) {
 [[noreturn]] void refuse(const std::string& why) { throw LayoutError{why}; }
 
 /// Layers of every chunk of every stage, in the order in which they are passed.
-std::vector<int> stage_layers(const Model& model, const Layout& layout, int chunks) {
+/// @param head_counts  whether the LM head is cut with them as one more layer, of the last stage
+std::vector<int>
+stage_layers(const Model& model, const Layout& layout, int chunks, bool head_counts) {
   const int count = layout.pp * chunks;
   const auto needed = "pp = " + std::to_string(layout.pp) + " stages" +
                       (chunks > 1 ? " of " + std::to_string(chunks) + " chunks" : std::string{});
@@ -36,6 +38,11 @@ std::vector<int> stage_layers(const Model& model, const Layout& layout, int chun
     if (count > model.layers) {
       refuse(needed + " are more than the " + std::to_string(model.layers) + " layers of " +
              model.name);
+    }
+    if (head_counts && count > 1 && count <= model.layers) {
+      auto layers = split(model.layers + 1, count);
+      --layers.back();
+      return layers;
     }
     return split(model.layers, count);
   }
@@ -390,7 +397,7 @@ Plan build_plan(const Model& model, const Layout& layout, const Workload& worklo
     refuse("virtual-stages = " + std::to_string(chunks) + ", but the schedule " + layout.schedule +
            " passes each stage once; \"interleaved\" passes it several times");
   }
-  const auto layers = stage_layers(model, layout, chunks);
+  const auto layers = stage_layers(model, layout, chunks, workload.traits.head_counts_as_layer);
   const auto sequences = split(workload.batch_size, layout.dp); // of each replica
   const int most = sequences.front();
   const int micro_batches = layout.micro_batches > 0 ? layout.micro_batches

@@ -11,7 +11,9 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   const std::int64_t hidden = model.hidden_size;
   const auto norm = norm_parameters(model, hidden);
   if (stage.first()) {
-    builder.weights("embedding", {shard.vocabulary, hidden}, builder.precision().tables());
+    const bool on_host = builder.traits.host_embedding;
+    builder.weights(
+        "embedding", {on_host ? 0 : shard.vocabulary, hidden}, builder.precision().tables());
     if (model.position == PositionKind::learned) {
       const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
       builder.weights("positions", {positions, hidden}, other);
@@ -30,7 +32,7 @@ void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
   }
   if (stage.last()) {
     builder.weights("final_norm", {norm}, other);
-    if (!(model.tied_embeddings && stage.first())) {
+    if (!(model.tied_embeddings && stage.first()) || builder.traits.host_embedding) {
       builder.weights("lm_head", {shard.vocabulary, hidden}, builder.precision().tables());
     }
   }
@@ -105,7 +107,8 @@ void head_kernels(ProgramBuilder& builder,
                  row_kernel(builder, RowFunction::norm, normed_rows, 2 * hidden, hidden),
                  {.reads = {builder.hidden, residual, weights("final_norm")}, .writes = {part}});
   const auto normed = gather_rows(builder, pass, "final_norm", -1, part);
-  const bool shares_table = model.tied_embeddings && builder.stage().first();
+  const bool shares_table =
+      model.tied_embeddings && builder.stage().first() && !builder.traits.host_embedding;
   auto product = gemm(builder, rows, shard.vocabulary, hidden, false);
   product.weights = builder.precision().tables();
   builder.kernel("lm_head",

@@ -260,6 +260,7 @@ CaseScenario scenario_of(const Case& one, const Framework& framework) {
   scenario.workload.input_tokens = tokens_of(one.prompt_tokens, "prompt length", 1, 16, found);
   scenario.workload.output_tokens = tokens_of(one.output_tokens, "output length", 2, 200, found);
   scenario.workload.precision = precision_of(one, found.model);
+  take_cache_of_framework(scenario);
   found.mixes_prefills |= matches(one.notes, "closed loop");
   const auto layout = layout_of(one, scenario.workload.batch_size);
   scenario.mapping = mapping_of(one, found.machine, layout.ranks());

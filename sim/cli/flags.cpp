@@ -123,6 +123,9 @@ Scenario read(const ScenarioFlags& flags) {
                              " has no experts",
                          "leave it out");
   }
+  if (!flags.file || flags.dtype) {
+    take_cache_of_framework(scenario);
+  }
   if (flags.kv_cache_dtype) {
     workload.precision.kv_cache = data_type_named(*flags.kv_cache_dtype, "--kv-cache-dtype");
   }

@@ -22,7 +22,10 @@ const std::vector<Trait>& known_traits() {
       {"whole_vocabulary", &ProgramTraits::whole_vocabulary},
       {"concatenates_cache", &ProgramTraits::concatenates_cache},
       {"returns_cache", &ProgramTraits::returns_cache},
-      {"copies_gathered_weights", &ProgramTraits::copies_gathered_weights}};
+      {"copies_gathered_weights", &ProgramTraits::copies_gathered_weights},
+      {"host_embedding", &ProgramTraits::host_embedding},
+      {"head_counts_as_layer", &ProgramTraits::head_counts_as_layer},
+      {"fp8_cache", &ProgramTraits::fp8_cache}};
   return known;
 }
 

@@ -24,6 +24,12 @@ struct ProgramTraits {
   bool returns_cache = false;
   /// Gathered weights are copied once more before use (ZeRO-3).
   bool copies_gathered_weights = false;
+  /// The embedding table stays in host memory, where rows are looked up; a tied LM head is a copy.
+  bool host_embedding = false;
+  /// Pipeline stages are cut as if the LM head were one more layer.
+  bool head_counts_as_layer = false;
+  /// The cache is in fp8 where weights are, unless told otherwise.
+  bool fp8_cache = false;
 
   bool operator==(const ProgramTraits&) const = default;
 };

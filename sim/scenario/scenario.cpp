@@ -13,6 +13,13 @@ void use_framework(Scenario& scenario, Framework framework, const std::string& w
   scenario.framework = std::move(framework);
 }
 
+void take_cache_of_framework(Scenario& scenario) {
+  auto& precision = scenario.workload.precision;
+  if (scenario.workload.traits.fp8_cache && precision.weights == DataType::fp8) {
+    precision.kv_cache = DataType::fp8;
+  }
+}
+
 Machine machine_of(const Scenario& scenario, const std::string& where) {
   return find_machine(scenario.machine, scenario.nodes, where, scenario.fabric);
 }

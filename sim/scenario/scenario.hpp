@@ -35,6 +35,10 @@ struct Scenario {
 /// @throws InputError naming `where` when it names no known collectives
 void use_framework(Scenario& scenario, Framework framework, const std::string& where);
 
+/// Puts the cache in fp8 where weights are, if the framework does that (fp8_cache). For scenarios
+/// that name no type of cache.
+void take_cache_of_framework(Scenario& scenario);
+
 /// The machine of a scenario. @throws InputError as find_machine, naming `where`
 [[nodiscard]] Machine machine_of(const Scenario& scenario, const std::string& where);
 

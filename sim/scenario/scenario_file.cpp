@@ -257,6 +257,9 @@ parse_scenario(const JsonReader& file, const fs::path& folder, const MachineChoi
     const auto name = framework_from(framework->as_string(), folder);
     use_framework(scenario, find_framework(name, framework->where()), framework->where());
   }
+  if (!file.has("kv_cache_dtype")) {
+    take_cache_of_framework(scenario);
+  }
   if (const auto collectives = file.find("collectives")) {
     scenario.collectives =
         collective_algorithm_named(collectives->as_string(), collectives->where()).name;

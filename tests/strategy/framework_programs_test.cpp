@@ -116,3 +116,35 @@ TEST(FrameworkProgram, ReturnsTheCacheOneMicroBatchAtATime) {
                  "the schedule gpipe does not allow; use naive");
   }
 }
+
+// A table of 10 x 8 of 2 B is not on the GPU; the kernels are the same.
+TEST(FrameworkProgram, LeavesTheEmbeddingInHostMemory) {
+  const auto here = build_plan(tiny_model(), tp_layout(1), workload(1, 5, 4));
+  const auto there =
+      build_plan(tiny_model(), tp_layout(1), with({.host_embedding = true}, workload(1, 5, 4)));
+  EXPECT_EQ(here.program(0).weights - there.program(0).weights, Bytes{160});
+  EXPECT_EQ(body_lines(here).size(), body_lines(there).size());
+  check(there);
+}
+
+// Three units (2 layers and the head) over 2 stages: 2 layers in the first, the head alone is no
+// stage; over 2 stages of 4 layers and the head: 3 and 1.
+TEST(FrameworkProgram, CountsTheHeadAsALayer) {
+  auto model = tiny_model();
+  model.layers = 4;
+  const Layout two{.pp = 2};
+  const auto plan = build_plan(model, two, with({.head_counts_as_layer = true}, workload(1, 5, 4)));
+  const auto layers = [&](int rank) {
+    int most = -1;
+    int least = model.layers;
+    for (const auto& op : plan.program(rank).body) {
+      if (op.layer >= 0) {
+        most = std::max(most, op.layer);
+        least = std::min(least, op.layer);
+      }
+    }
+    return most - least + 1;
+  };
+  EXPECT_EQ(layers(0), 3);
+  EXPECT_EQ(layers(1), 1);
+}
