@@ -76,8 +76,9 @@ Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary&
   const auto arithmetic =
       work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
   const auto fixed = own == library.fixed.end() ? cost.fixed.value : own->second;
-  return fixed + value_or_zero(cost.per_depth) * work.depth +
-         value_or_zero(cost.per_row) * (work.rows / gpu.sm_count.value) +
+  const auto rows =
+      cost.per_row ? cost.per_row->value * (work.rows / gpu.sm_count.value) : Seconds{};
+  return fixed + value_or_zero(cost.per_depth) * work.depth + rows +
          smooth_maximum(arithmetic, memory, cost.overlap_exponent);
 }
 

@@ -100,10 +100,11 @@ TEST(Examples, ExpertsWaitForTheHottest) {
   }
   // Decoding reads nearly all experts whatever their place: 1/8 of 46.7e9 x 2 B less the token
   // table, 5.7 ms at 2,039 GB/s for tp8; none is faster than three quarters of that (an expert may
-  // rest), none slower than half of the bandwidth and 65 collectives of 50 us.
+  // rest), none slower than half of the bandwidth, 65 collectives of 50 us and the starts of
+  // kernels, 50 us for each of 32 layers (two grouped products and attention of 17 us each).
   for (const auto& [layout, result] : results) {
     EXPECT_GT(tpot_ms(result), 4.3) << layout;
-    EXPECT_LT(tpot_ms(result), 2 * 5.7 + 3.3) << layout;
+    EXPECT_LT(tpot_ms(result), 2 * 5.7 + 3.3 + 1.6) << layout;
   }
 }
 

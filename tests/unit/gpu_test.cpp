@@ -278,10 +278,10 @@ TEST(KernelFile, RequiresEveryKernelClass) {
 }
 
 TEST(KernelFile, RefusesAnUnknownKernelClass) {
-  EXPECT_EQ(kernels_message_after("\"gemm\"", "\"gem\""),
+  EXPECT_EQ(kernels_message_after("\"gemm\": {\n      \"fixed\"", "\"gem\": {\n      \"fixed\""),
             "k.json: /classes: key \"gem\" is unknown; did you mean \"gemm\"? known: gemm, "
             "grouped_gemm, attention_decode, attention_latent, attention_prefill, norm, "
-            "elementwise, embedding, sampling");
+            "elementwise, embedding, sampling, gemm_fp8");
 }
 
 TEST(GpuFile, KnowsItsGenerationAndProcessors) {
@@ -340,12 +340,13 @@ TEST(GpuFile, TakesTheKernelsOfItsNearestRelative) {
 
 TEST(GpuFile, MayHaveKernelsOfItsOwn) {
   const auto kernels = read_text(find_data_file(DataKind::kernels, "a100-sxm4-80g"));
-  const auto classes = kernels.substr(kernels.find("\"classes\": ") + 11);
-  auto text =
+  const auto begin = kernels.find("\"classes\": ") + 11;
+  const auto end = kernels.find(",\n  \"residuals\"");
+  const InputFile file{
       changed(preset_text(),
               "\"eager_launch\"",
-              "\"kernels\": " + classes.substr(0, classes.rfind('}')) + ", \"eager_launch\"");
-  const InputFile file{text, "gpu.json"};
+              "\"kernels\": " + kernels.substr(begin, end - begin) + ", \"eager_launch\""),
+      "gpu.json"};
   const auto gpu = load_gpu(file.path());
   EXPECT_TRUE(gpu.kernels_of.value.empty());
   EXPECT_EQ(gpu.kernels.size(), 9u);
