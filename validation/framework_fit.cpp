@@ -1,9 +1,17 @@
 #include "validation/framework_fit.hpp"
 
+#include "sim/error.hpp"
+#include "sim/result/child_process.hpp"
 #include "validation/case_run.hpp"
 #include "validation/fit.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
+#include <thread>
 #include <utility>
 
 namespace decodesim {
@@ -36,22 +44,45 @@ Framework with_durations(Framework framework,
 
 bool is_rate(const Case& one) { return one.unit.ends_with("/s"); }
 
-/// Simulated over measured time of each case; cases that cannot be simulated were left out before.
+/// What the simulation says to each case; nothing for those that cannot be simulated. Each runs in
+/// a process of its own, so that no result depends on those before.
+std::vector<std::optional<double>> simulated(const std::vector<Case>& cases,
+                                             const Framework& framework) {
+  std::vector<ChildTask> tasks;
+  for (const auto& one : cases) {
+    tasks.push_back({.name = one.id,
+                     .work =
+                         [&](const std::function<void(int, int)>&) {
+                           const auto value = simulate_case(one, framework).simulated;
+                           return value ? nlohmann::json(*value).dump() : std::string{};
+                         },
+                     .on_report = {}});
+  }
+  const auto at_once = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  std::vector<std::optional<double>> values;
+  for (const auto& text : run_in_children(tasks, at_once)) {
+    values.push_back(text.empty() ? std::nullopt : std::optional{std::stod(text)});
+  }
+  return values;
+}
+
+/// Simulated over measured time of each case, all of which can be simulated.
 std::vector<double> time_ratios(const std::vector<Case>& cases, const Framework& framework) {
   std::vector<double> ratios;
-  for (const auto& one : cases) {
-    const auto outcome = simulate_case(one, framework);
-    const double ratio = outcome.simulated.value() / one.value;
-    ratios.push_back(is_rate(one) ? 1.0 / ratio : ratio);
+  const auto values = simulated(cases, framework);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const double ratio = values[i].value() / cases[i].value;
+    ratios.push_back(is_rate(cases[i]) ? 1.0 / ratio : ratio);
   }
   return ratios;
 }
 
 std::vector<Case> that_run(const std::vector<Case>& cases, const Framework& framework) {
   std::vector<Case> running;
-  for (const auto& one : cases) {
-    if (simulate_case(one, framework).status == CaseStatus::ok) {
-      running.push_back(one);
+  const auto values = simulated(cases, framework);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (values[i]) {
+      running.push_back(cases[i]);
     }
   }
   return running;
@@ -112,13 +143,13 @@ FrameworkFit fit_framework(Framework framework,
     value = 1e-6 * to_four_digits(std::round(1e9 * value) * 1e-3); // ns are enough
   }
   FrameworkFit result{.framework = with_durations(std::move(framework), durations, values)};
-  for (const auto& one : cases) {
-    const auto outcome = simulate_case(one, result.framework);
-    result.rows.push_back({.id = one.id,
+  const auto values_of_rows = simulated(cases, result.framework);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    result.rows.push_back({.id = cases[i].id,
                            .group = result.framework.name,
-                           .measured = one.value,
-                           .simulated = outcome.simulated,
-                           .unit = one.unit,
+                           .measured = cases[i].value,
+                           .simulated = values_of_rows[i],
+                           .unit = cases[i].unit,
                            .fitted = true});
   }
   return result;
