@@ -33,6 +33,9 @@ namespace decodesim {
 /// From 0.0001 to 1 (unit "ratio").
 [[nodiscard]] Sourced<double> read_ratio(const JsonReader& json);
 
+/// A ratio that may be above 1: what multiplies another number.
+[[nodiscard]] Sourced<double> read_factor(const JsonReader& json);
+
 /// From 0 to a million (unit "count").
 [[nodiscard]] Sourced<double> read_count(const JsonReader& json);
 

@@ -22,21 +22,25 @@ using Json = nlohmann::ordered_json;
 
 constexpr double us = 1e-6;
 
-/// What is fitted of each framework: durations that its calibration rows can tell apart. The other
-/// numbers of its file stay as they are, each with its reason.
-const std::vector<std::pair<std::string, std::vector<FittedDuration>>> fits{
+/// Matrix products of an engine's own (GEMV kernels, code that a compiler made) beside those of
+/// the library that the GPU's parameters were fitted to.
+constexpr FittedNumber own_products{"kernels/gemm/byte_efficiency_ratio", 1.0, 1.3, 0.02, 0.7};
+
+/// What is fitted of each framework: numbers that its calibration rows can tell apart. The others
+/// of its file stay as they are, each with its reason.
+const std::vector<std::pair<std::string, std::vector<FittedNumber>>> fits{
     {"fastertransformer",
      {{"per_step", 500 * us, 5000 * us, 100 * us},
       {"per_sequence", 20 * us, 500 * us, 10 * us},
       {"jitter_eager", 8 * us, 50 * us, 2 * us}}},
-    {"gpt-fast", {{"kernel_gap", 0.5 * us, 5 * us, 0.2 * us}}},
+    {"gpt-fast", {own_products}},
     {"llamacpp", {{"kernel_gap", 0.5 * us, 10 * us, 0.2 * us}}},
     {"lmdeploy",
      {{"per_step", 200 * us, 5000 * us, 50 * us}, {"per_sequence", 20 * us, 500 * us, 10 * us}}},
     {"trtllm",
      {{"per_step", 100 * us, 5000 * us, 50 * us}, {"per_sequence", 20 * us, 500 * us, 10 * us}}},
     {"trtllm-2024",
-     {{"kernel_gap", 0.5 * us, 10 * us, 0.2 * us}, {"per_sequence", 2 * us, 500 * us, 5 * us}}},
+     {own_products, {"per_sequence", 2 * us, 500 * us, 5 * us}}},
     {"vllm",
      {{"per_step", 100 * us, 5000 * us, 50 * us}, {"per_sequence", 5 * us, 500 * us, 5 * us}}},
     {"vllm-2023",
@@ -86,9 +90,12 @@ std::string quality(const FrameworkFit& fit) {
          percent(summary.worst) + " (" + summary.worst_id + ")";
 }
 
-Json number_in_us(double seconds, const char* kind, const std::string& source) {
-  return {
-      {"value", to_four_digits(seconds / us)}, {"unit", "us"}, {"kind", kind}, {"source", source}};
+Json fitted_number(const FittedNumber& number, double value, const std::string& quality) {
+  const bool duration = is_duration(number);
+  return {{"value", to_four_digits(duration ? value / us : value)},
+          {"unit", duration ? "us" : "ratio"},
+          {"kind", "fitted"},
+          {"source", "decodesim calibrate frameworks: " + quality}};
 }
 
 void write(std::string& out, const Json& value, const std::string& indent) {
@@ -149,7 +156,7 @@ std::vector<ParameterFile> calibrate_frameworks() {
   for (const auto& name : data_file_names(DataKind::framework)) {
     files[name] = Json::parse(read_text(find_data_file(DataKind::framework, name)));
   }
-  const auto refit = [&](const std::string& name, const std::vector<FittedDuration>& durations) {
+  const auto refit = [&](const std::string& name, const std::vector<FittedNumber>& numbers) {
     const auto found = rows.find(name);
     if (found == rows.end()) {
       return;
@@ -159,20 +166,14 @@ std::vector<ParameterFile> calibrate_frameworks() {
       framework.jitter_eager->value =
           Seconds{us * files["fastertransformer"]["jitter_eager"]["value"].get<double>()};
     }
-    const auto fit = fit_framework(std::move(framework), durations, found->second);
-    auto& file = files[name];
-    for (const auto& duration : durations) {
-      for (const auto& known : framework_durations()) {
-        if (std::string{known.name} == duration.name) {
-          file[duration.name] = number_in_us((fit.framework.*known.member)->value.value(),
-                                             "fitted",
-                                             "decodesim calibrate frameworks: " + quality(fit));
-        }
-      }
+    const auto fit = fit_framework(framework, numbers, found->second);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      files[name][Json::json_pointer("/" + std::string{numbers[i].name})] =
+          fitted_number(numbers[i], fit.values[i], quality(fit));
     }
   };
-  for (const auto& [name, durations] : fits) {
-    refit(name, durations);
+  for (const auto& [name, numbers] : fits) {
+    refit(name, numbers);
   }
   follow_others(files);
   std::vector<ParameterFile> written;

@@ -15,20 +15,24 @@ namespace decodesim {
 
 namespace {
 
-/// Tables in the order of preference: a class of a GPU is fitted to the first that has it. Kernels
-/// replayed in CUDA graphs come first, unfused layers of model code last.
+/// A class of a GPU is fitted to all of these that have it: they come from other cards of the same
+/// type and other ways to measure, and each counts alike, whatever the number of its rows.
 constexpr const char* tables[] = {"aic_gemm.csv",
                                   "aic_decode_attention.csv",
                                   "aic_moe.csv",
+                                  "vidur_attention_a100.csv",
                                   "llmservingsim_ops.csv",
                                   "vidur_mlp_ops.csv",
                                   "llmservingsim_v0_layers.csv"};
 
-/// Rows that one class of one GPU is fitted to.
-struct Sample {
+/// Rows of one table that one class of one GPU is fitted to.
+struct TableRows {
   std::string table;
   std::vector<OperatorTime> rows;
 };
+
+/// All that one class of one GPU is fitted to.
+using Sample = std::vector<TableRows>;
 
 using Samples = std::map<std::string, std::map<KernelClass, Sample>>; ///< by GPU
 
@@ -44,13 +48,14 @@ Samples read_samples() {
       if (!gpus.contains(row.gpu)) {
         gpus[row.gpu] = find_gpu(row.gpu, row.id);
       }
+      if (!tells_about_memory(row, gpus.at(row.gpu))) {
+        continue;
+      }
       auto& sample = samples[row.gpu][row.operation];
-      if (sample.table.empty()) {
-        sample.table = table;
+      if (sample.empty() || sample.back().table != table) {
+        sample.push_back({table, {}});
       }
-      if (sample.table == table && tells_about_memory(row, gpus.at(row.gpu))) {
-        sample.rows.push_back(std::move(row));
-      }
+      sample.back().rows.push_back(std::move(row));
     }
   }
   return samples;
@@ -152,8 +157,10 @@ std::vector<Movable> movables(KernelClass kernel_class, const Sample& sample) {
   case KernelClass::attention_decode: {
     std::vector<Movable> all{
         fixed(11.0, 1.0), byte_efficiency(0.9, 0.4), ramp(3.0), per_depth(), per_row()};
-    if (std::any_of(sample.rows.begin(), sample.rows.end(), [](const auto& row) {
-          return row.work.front().unsplit;
+    if (std::any_of(sample.begin(), sample.end(), [](const TableRows& table) {
+          return std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) {
+            return row.work.front().unsplit;
+          });
         })) {
       all.push_back(per_unsplit_token());
     }
@@ -185,14 +192,36 @@ double weight_of(const OperatorTime& row) { return row.rows <= 128.0 ? 1.0 : 1.0
 /// Mean of |log(simulated / measured)|: robust against rows with another kernel, and even-handed
 /// between too fast and too slow.
 double mean_error(const Sample& sample, const Gpu& gpu) {
-  double sum = 0;
-  double weights = 0;
-  for (const auto& row : sample.rows) {
-    const auto weight = weight_of(row);
-    sum += weight * std::abs(std::log(time_of(row, gpu) / row.measured.value()));
-    weights += weight;
+  double all = 0;
+  for (const auto& table : sample) {
+    double sum = 0;
+    double weights = 0;
+    for (const auto& row : table.rows) {
+      const auto weight = weight_of(row);
+      sum += weight * std::abs(std::log(time_of(row, gpu) / row.measured.value()));
+      weights += weight;
+    }
+    all += sum / weights;
   }
-  return sum / weights;
+  return all / static_cast<double>(sample.size());
+}
+
+std::size_t count_rows(const Sample& sample) {
+  std::size_t rows = 0;
+  for (const auto& table : sample) {
+    rows += table.rows.size();
+  }
+  return rows;
+}
+
+/// "432 rows of aic_gemm.csv and 1160 of vidur_mlp_ops.csv in validation/data/kernels"
+std::string provenance(const Sample& sample) {
+  std::string text;
+  for (const auto& table : sample) {
+    text += text.empty() ? "" : " and ";
+    text += std::to_string(table.rows.size()) + (text.empty() ? " rows of " : " of ") + table.table;
+  }
+  return text + " in validation/data/kernels";
 }
 
 std::vector<Residual> residuals(const Sample& sample, const Gpu& gpu) {
@@ -205,11 +234,13 @@ std::vector<Residual> residuals(const Sample& sample, const Gpu& gpu) {
 
   std::vector<Range> ranges{
       {"rows 1-16", 16}, {"rows 17-128", 128}, {"rows 129-512", 512}, {"rows above 512", 1e9}};
-  for (const auto& row : sample.rows) {
-    auto& range = *std::find_if(
-        ranges.begin(), ranges.end(), [&](const auto& one) { return row.rows <= one.most; });
-    range.sum += std::abs(time_of(row, gpu) / row.measured.value() - 1.0);
-    ++range.rows;
+  for (const auto& table : sample) {
+    for (const auto& row : table.rows) {
+      auto& range = *std::find_if(
+          ranges.begin(), ranges.end(), [&](const auto& one) { return row.rows <= one.most; });
+      range.sum += std::abs(time_of(row, gpu) / row.measured.value() - 1.0);
+      ++range.rows;
+    }
   }
   std::vector<Residual> all;
   for (const auto& range : ranges) {
@@ -253,8 +284,7 @@ FittedClass fit_class(KernelClass kernel_class, const Sample& sample, Gpu& gpu) 
     fitted.parameters[all[i].name] = {.value = rounded[i],
                                       .unit = all[i].unit,
                                       .source = "fit of class " + to_string(kernel_class) + " to " +
-                                                std::to_string(sample.rows.size()) +
-                                                " rows of validation/data/kernels/" + sample.table};
+                                                provenance(sample)};
   }
   apply(rounded);
   fitted.residuals = residuals(sample, gpu);
@@ -283,7 +313,7 @@ std::vector<ParameterFile> calibrate_kernels() {
     std::map<std::string, FittedClass> fitted;
     for (const auto kernel_class : fit_order) {
       const auto found = classes.find(kernel_class);
-      if (found != classes.end() && found->second.rows.size() >= least_rows) {
+      if (found != classes.end() && count_rows(found->second) >= least_rows) {
         fitted[to_string(kernel_class)] = fit_class(kernel_class, found->second, gpu);
       }
     }

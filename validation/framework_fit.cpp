@@ -18,28 +18,42 @@ namespace decodesim {
 
 namespace {
 
-constexpr int most_rounds = 2;
+constexpr int most_rounds = 3;
 constexpr int most_evaluations = 20000; ///< of the linear model
-/// Where durations move by less than this part of their largest value, another round tells nothing.
+/// Where numbers move by less than this part of their largest value, another round tells nothing.
 constexpr double settled = 1e-3;
 
-std::optional<Sourced<Seconds>>& duration_of(Framework& framework, const std::string& name) {
+constexpr const char* gemm_byte_efficiency = "kernels/gemm/byte_efficiency_ratio";
+
+void set_number(Framework& framework, const std::string& name, double value) {
+  constexpr auto* source = "being fitted";
+  if (name == gemm_byte_efficiency) {
+    framework.kernels[KernelClass::gemm].byte_efficiency_ratio =
+        Sourced<double>{value, SourceKind::fitted, source};
+    return;
+  }
   for (const auto& duration : framework_durations()) {
     if (name == duration.name) {
-      return framework.*duration.member;
+      framework.*duration.member = Sourced<Seconds>{Seconds{value}, SourceKind::fitted, source};
+      return;
     }
   }
-  throw InputError::at("calibrate frameworks", "knows no duration " + name, "");
+  throw InputError::at("calibrate frameworks", "knows no number " + name, "");
 }
 
-Framework with_durations(Framework framework,
-                         const std::vector<FittedDuration>& durations,
-                         const std::vector<double>& values) {
-  for (std::size_t i = 0; i < durations.size(); ++i) {
-    duration_of(framework, durations[i].name) =
-        Sourced<Seconds>{Seconds{values[i]}, SourceKind::fitted, "being fitted"};
+Framework with_numbers(Framework framework,
+                       const std::vector<FittedNumber>& numbers,
+                       const std::vector<double>& values) {
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    set_number(framework, numbers[i].name, values[i]);
   }
   return framework;
+}
+
+/// As written to files: ratios to four digits, durations in us to four digits and to the ns.
+double rounded(const FittedNumber& number, double value) {
+  return is_duration(number) ? 1e-6 * to_four_digits(std::round(1e9 * value) * 1e-3)
+                             : to_four_digits(value);
 }
 
 bool is_rate(const Case& one) { return one.unit.ends_with("/s"); }
@@ -90,42 +104,44 @@ std::vector<Case> that_run(const std::vector<Case>& cases, const Framework& fram
 
 } // namespace
 
-FrameworkFit fit_framework(Framework framework,
-                           const std::vector<FittedDuration>& durations,
+bool is_duration(const FittedNumber& number) {
+  return std::string{number.name} != gemm_byte_efficiency;
+}
+
+FrameworkFit fit_framework(const Framework& framework,
+                           const std::vector<FittedNumber>& numbers,
                            const std::vector<Case>& all_cases) {
   std::vector<double> values;
-  for (const auto& duration : durations) {
-    values.push_back(duration.start_s);
+  for (const auto& number : numbers) {
+    values.push_back(number.start);
   }
-  const auto cases = that_run(all_cases, with_durations(framework, durations, values));
-  bool moved = !durations.empty() && !cases.empty();
+  const auto cases = that_run(all_cases, with_numbers(framework, numbers, values));
+  bool moved = !numbers.empty() && !cases.empty();
   for (int round = 0; round < most_rounds && moved; ++round) {
-    const auto base = time_ratios(cases, with_durations(framework, durations, values));
-    std::vector<std::vector<double>> slopes; // by duration, case
+    const auto base = time_ratios(cases, with_numbers(framework, numbers, values));
+    std::vector<std::vector<double>> slopes; // by number, case
     std::vector<FitParameter> parameters;
-    for (std::size_t i = 0; i < durations.size(); ++i) {
-      const auto& duration = durations[i];
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto& number = numbers[i];
       auto shifted = values;
-      const double step = values[i] + duration.worst_guess_s > duration.most_s
-                              ? -duration.worst_guess_s
-                              : duration.worst_guess_s;
+      const double step = values[i] + number.step > number.most ? -number.step : number.step;
       shifted[i] += step;
       auto& slope =
-          slopes.emplace_back(time_ratios(cases, with_durations(framework, durations, shifted)));
+          slopes.emplace_back(time_ratios(cases, with_numbers(framework, numbers, shifted)));
       for (std::size_t row = 0; row < slope.size(); ++row) {
         slope[row] = (slope[row] - base[row]) / step;
       }
-      parameters.push_back({.name = duration.name,
-                            .start = values[i] / duration.most_s,
-                            .lower = 0.0,
+      parameters.push_back({.name = number.name,
+                            .start = values[i] / number.most,
+                            .lower = number.least / number.most,
                             .upper = 1.0});
     }
     const auto cost = [&](const std::vector<double>& shares) {
       double sum = 0;
       for (std::size_t row = 0; row < cases.size(); ++row) {
         double ratio = base[row];
-        for (std::size_t i = 0; i < durations.size(); ++i) {
-          ratio += slopes[i][row] * (shares[i] * durations[i].most_s - values[i]);
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+          ratio += slopes[i][row] * (shares[i] * numbers[i].most - values[i]);
         }
         sum += std::abs(ratio - 1.0);
       }
@@ -133,20 +149,20 @@ FrameworkFit fit_framework(Framework framework,
     };
     const auto fit = minimize(parameters, cost, most_evaluations);
     moved = false;
-    for (std::size_t i = 0; i < durations.size(); ++i) {
-      const double value = fit.values[i] * durations[i].most_s;
-      moved = moved || std::abs(value - values[i]) > settled * durations[i].most_s;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const double value = fit.values[i] * numbers[i].most;
+      moved = moved || std::abs(value - values[i]) > settled * numbers[i].most;
       values[i] = value;
     }
   }
-  for (auto& value : values) {
-    value = 1e-6 * to_four_digits(std::round(1e9 * value) * 1e-3); // ns are enough
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    values[i] = rounded(numbers[i], values[i]);
   }
-  FrameworkFit result{.framework = with_durations(std::move(framework), durations, values)};
-  const auto values_of_rows = simulated(cases, result.framework);
+  FrameworkFit result{.values = values, .rows = {}};
+  const auto values_of_rows = simulated(cases, with_numbers(framework, numbers, values));
   for (std::size_t i = 0; i < cases.size(); ++i) {
     result.rows.push_back({.id = cases[i].id,
-                           .group = result.framework.name,
+                           .group = framework.name,
                            .measured = cases[i].value,
                            .simulated = values_of_rows[i],
                            .unit = cases[i].unit,

@@ -9,25 +9,32 @@
 
 namespace decodesim {
 
-/// A duration of a framework that is fitted.
-struct FittedDuration {
-  const char* name;   ///< as in FrameworkDuration
-  double start_s = 0; ///< where the search begins, whatever the file says
-  double most_s = 0;
-  double worst_guess_s = 0; ///< step of the numerical derivative
+/// A number of a framework that is fitted.
+struct FittedNumber {
+  /// A FrameworkDuration's ("per_step", in seconds), or "kernels/gemm/byte_efficiency_ratio", times
+  /// the GPU's.
+  const char* name;
+  double start = 0; ///< where the search begins, whatever the file says
+  double most = 0;
+  double step = 0; ///< of the numerical derivative
+  double least = 0;
 };
 
-/// Durations that make a framework's cases come out as measured.
+/// Whether it is a duration rather than a ratio.
+[[nodiscard]] bool is_duration(const FittedNumber& number);
+
+/// Numbers that make a framework's cases come out as measured.
 struct FrameworkFit {
-  Framework framework;          ///< with the fitted durations
+  std::vector<double> values;   ///< in the order of the numbers, in seconds or as ratios
   std::vector<Comparison> rows; ///< simulated with them
 };
 
 /// Minimises the sum of |simulated / measured - 1| over the cases, as times. The simulator is
-/// linear in these durations but for kinks (a host that becomes slower than its GPU), so that a few
-/// rounds of: simulate, differentiate numerically, minimise over the linear model, suffice.
-[[nodiscard]] FrameworkFit fit_framework(Framework framework,
-                                         const std::vector<FittedDuration>& durations,
+/// linear in durations but for kinks (a host that becomes slower than its GPU), and nearly so in an
+/// efficiency, so that a few rounds of: simulate, differentiate numerically, minimise over the
+/// linear model, suffice.
+[[nodiscard]] FrameworkFit fit_framework(const Framework& framework,
+                                         const std::vector<FittedNumber>& numbers,
                                          const std::vector<Case>& cases);
 
 } // namespace decodesim

@@ -20,9 +20,10 @@ FlopPerSecond peak_of(DataType compute, const Gpu& gpu) {
                        "give one for bf16, fp16 or fp32");
 }
 
-const KernelClassCost& parameters_of(const KernelWork& work, const Gpu& gpu) {
+const KernelClassCost&
+parameters_of(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
   if (work.kernel_class == KernelClass::gemm && work.compute == DataType::fp8 &&
-      gpu.peak.contains(DataType::fp8)) {
+      gpu.peak.contains(DataType::fp8) && !library.fused_quantisation) {
     if (const auto own = gpu.kernels.find(KernelClass::gemm_fp8); own != gpu.kernels.end()) {
       return own->second;
     }
@@ -56,7 +57,7 @@ Seconds smooth_maximum(Seconds a, Seconds b, const std::optional<Sourced<double>
 } // namespace
 
 Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
-  const auto& cost = parameters_of(work, gpu);
+  const auto& cost = parameters_of(work, gpu, library);
   const auto better = library.byte_efficiency.find(work.kernel_class);
   const auto byte_efficiency =
       better == library.byte_efficiency.end()

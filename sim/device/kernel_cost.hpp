@@ -29,6 +29,9 @@ struct KernelLibrary {
   /// Most that one streaming multiprocessor reads and writes: kernels with few loads in flight do
   /// not fill the memory of GPUs that have much of it for each.
   std::map<KernelClass, BytesPerSecond> per_sm_bandwidth = {};
+  /// Products in fp8 find their inputs quantised: they cost as those of class gemm. What class
+  /// gemm_fp8 was fitted to begins with a kernel that quantises.
+  bool fused_quantisation = false;
 
   bool operator==(const KernelLibrary&) const = default;
 };

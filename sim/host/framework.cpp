@@ -25,7 +25,8 @@ const std::vector<Trait>& known_traits() {
       {"copies_gathered_weights", &ProgramTraits::copies_gathered_weights},
       {"host_embedding", &ProgramTraits::host_embedding},
       {"head_counts_as_layer", &ProgramTraits::head_counts_as_layer},
-      {"fp8_cache", &ProgramTraits::fp8_cache}};
+      {"fp8_cache", &ProgramTraits::fp8_cache},
+      {"fused_quantisation", &ProgramTraits::fused_quantisation}};
   return known;
 }
 
@@ -65,7 +66,7 @@ std::map<KernelClass, KernelOverride> read_overrides(const JsonReader& json) {
       kernel.fixed = read_seconds(*fixed);
     }
     if (const auto ratio = entry.find("byte_efficiency_ratio")) {
-      kernel.byte_efficiency_ratio = read_ratio(*ratio);
+      kernel.byte_efficiency_ratio = read_factor(*ratio);
     }
     if (const auto most = entry.find("per_sm_bandwidth")) {
       kernel.per_sm_bandwidth = read_bytes_per_second(*most);
@@ -155,6 +156,7 @@ ProgramTraits Framework::program() const {
 
 KernelLibrary Framework::library() const {
   KernelLibrary library;
+  library.fused_quantisation = program().fused_quantisation;
   for (const auto& [kernel_class, kernel] : kernels) {
     if (kernel.fixed) {
       library.fixed[kernel_class] = kernel.fixed->value;

@@ -30,6 +30,8 @@ struct ProgramTraits {
   bool head_counts_as_layer = false;
   /// The cache is in fp8 where weights are, unless told otherwise.
   bool fp8_cache = false;
+  /// Activations become fp8 in the kernel that writes them, with scales of the checkpoint.
+  bool fused_quantisation = false;
 
   bool operator==(const ProgramTraits&) const = default;
 };
