@@ -1,6 +1,7 @@
 #include "validation/case_run.hpp"
 
 #include "sim/result/run.hpp"
+#include "validation/case_communication.hpp"
 
 #include <algorithm>
 #include <array>
@@ -209,18 +210,13 @@ void limit_batch(CaseScenario& found) {
   }
 }
 
-std::string joined(const std::vector<std::string>& notes) {
-  std::string text;
-  for (const auto& note : notes) {
-    text += (text.empty() ? "" : "; ") + note;
-  }
-  return text;
-}
-
 } // namespace
 
 CaseOutcome simulate_case(const Case& one, const Framework& framework) {
   try {
+    if (is_communication(one)) {
+      return simulate_communication(one);
+    }
     auto found = scenario_of(one, framework);
     if (found.batch_is_limited) {
       limit_batch(found);
@@ -260,10 +256,10 @@ void add_simpler_predictions(CaseOutcome& outcome, const Case& one, const Framew
 CaseOutcome simulate_case(const Case& one) {
   const auto match = framework_for_alias(one.framework);
   auto outcome = simulate_case(one, match.framework);
-  if (outcome.status == CaseStatus::ok) {
+  if (outcome.status == CaseStatus::ok && !is_communication(one)) {
     add_simpler_predictions(outcome, one, match.framework);
   }
-  if (outcome.status == CaseStatus::ok && match.is_guess) {
+  if (outcome.status == CaseStatus::ok && match.is_guess && !is_communication(one)) {
     outcome.reason += (outcome.reason.empty() ? "" : "; ") + match.note;
   }
   return outcome;

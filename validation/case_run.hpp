@@ -28,7 +28,8 @@ struct CaseOutcome {
 /// - decode_throughput: batch / that;
 /// - output_throughput: batch x output tokens / e2e;
 /// - ms_per_generated_token: e2e / (batch x output tokens);
-/// - benchmark_duration: requests x (prefill of one + output tokens x step / batch).
+/// - benchmark_duration: requests x (prefill of one + output tokens x step / batch);
+/// - allreduce_latency, dispatch_latency, combine_latency: case_communication.hpp.
 [[nodiscard]] CaseOutcome simulate_case(const Case& one, const Framework& framework);
 
 /// The same with the framework that the case names, or the nearest, and with what simpler models

@@ -42,18 +42,6 @@ std::optional<Model> model_in_notes(const Case& one) {
   return model;
 }
 
-Model model_of(const Case& one) {
-  if (auto noted = model_in_notes(one)) {
-    return *noted;
-  }
-  const auto preset = model_preset_for(one.model);
-  if (!preset) {
-    throw CaseProblem{CaseStatus::not_supported,
-                      "model \"" + one.model + "\" is no preset and the notes give no shape"};
-  }
-  return find_model(*preset, one.where);
-}
-
 /// Types of the words of tables. Weight types of 4 to 8 bits leave activations in bf16.
 Precision precision_of(const Case& one, const Model& model) {
   static const std::array<std::pair<const char*, const char*>, 17> types{{
@@ -177,6 +165,44 @@ std::string mapping_of(const Case& one, const Machine& machine, int ranks) {
   return text;
 }
 
+/// "TP", "TP over 2 nodes", "PP", "TP+PP", "ZeRO-3", "EP", "1 GPU"
+std::string kind_of(const Case& one) {
+  std::string kind;
+  if (matches(one.strategy + one.framework, "zero-?3|zero stage 3")) {
+    kind = "ZeRO-3";
+  } else if (one.ep > 1) {
+    kind = "EP";
+  } else if (one.tp > 1 || one.pp > 1) {
+    kind = one.tp > 1 ? "TP" : "";
+    kind += one.pp > 1 ? (kind.empty() ? "PP" : "+PP") : "";
+  } else {
+    kind = one.gpus > 1 ? one.strategy : "1 GPU";
+  }
+  return kind + (one.nodes > 1 ? " over " + std::to_string(one.nodes) + " nodes" : "");
+}
+
+} // namespace
+
+std::string joined(const std::vector<std::string>& notes) {
+  std::string text;
+  for (const auto& note : notes) {
+    text += (text.empty() ? "" : "; ") + note;
+  }
+  return text;
+}
+
+Model model_of(const Case& one) {
+  if (auto noted = model_in_notes(one)) {
+    return *noted;
+  }
+  const auto preset = model_preset_for(one.model);
+  if (!preset) {
+    throw CaseProblem{CaseStatus::not_supported,
+                      "model \"" + one.model + "\" is no preset and the notes give no shape"};
+  }
+  return find_model(*preset, one.where);
+}
+
 void choose_machine(const Case& one, CaseScenario& found) {
   const auto gpu = gpu_preset_for(one.gpu);
   if (!gpu) {
@@ -200,24 +226,6 @@ void choose_machine(const Case& one, CaseScenario& found) {
   found.machine = machine_of(found.scenario, one.where);
   found.machine.gpu = find_gpu(*gpu, one.where);
 }
-
-/// "TP", "TP over 2 nodes", "PP", "TP+PP", "ZeRO-3", "EP", "1 GPU"
-std::string kind_of(const Case& one) {
-  std::string kind;
-  if (matches(one.strategy + one.framework, "zero-?3|zero stage 3")) {
-    kind = "ZeRO-3";
-  } else if (one.ep > 1) {
-    kind = "EP";
-  } else if (one.tp > 1 || one.pp > 1) {
-    kind = one.tp > 1 ? "TP" : "";
-    kind += one.pp > 1 ? (kind.empty() ? "PP" : "+PP") : "";
-  } else {
-    kind = one.gpus > 1 ? one.strategy : "1 GPU";
-  }
-  return kind + (one.nodes > 1 ? " over " + std::to_string(one.nodes) + " nodes" : "");
-}
-
-} // namespace
 
 std::optional<std::int64_t> first_number(const std::string& text) {
   static const std::regex number{R"(\d+)"};
