@@ -57,6 +57,17 @@ public:
     return static_cast<double>(found_.scenario.workload.output_tokens);
   }
 
+  [[nodiscard]] double input_tokens() const {
+    return static_cast<double>(found_.scenario.workload.input_tokens);
+  }
+
+  /// Of the whole batch.
+  [[nodiscard]] virtual double prefill() {
+    auto scenario = found_.scenario;
+    scenario.workload.output_tokens = 1;
+    return run(scenario).ttft_s;
+  }
+
   /// Whole batch, prefill included.
   [[nodiscard]] virtual double end_to_end() {
     return takes_middle_steps() ? prefill() + (output_tokens() - 1) * pure_step()
@@ -114,12 +125,6 @@ private:
     return *middle_;
   }
 
-  [[nodiscard]] double prefill() const {
-    auto scenario = found_.scenario;
-    scenario.workload.output_tokens = 1;
-    return run(scenario).ttft_s;
-  }
-
   [[nodiscard]] LayoutResult run(const Scenario& scenario) const {
     auto result = run_layout(found_.model, found_.machine, scenario, scenario.layouts.front());
     if (result.status != Status::ok) {
@@ -141,6 +146,8 @@ public:
   using CaseTimes::CaseTimes;
 
   [[nodiscard]] double end_to_end() override { return output_tokens() * pure_step(); }
+
+  [[nodiscard]] double prefill() override { return pure_step(); }
 
   [[nodiscard]] double prefill_of_one() override { return 0; }
 
@@ -179,14 +186,19 @@ double in_metric(const Case& one, CaseTimes& times) {
   if (metric == "output_throughput" && one.unit == "tok/s") {
     return times.batch() * times.output_tokens() / times.end_to_end();
   }
+  if (metric == "total_throughput" && one.unit == "tok/s") {
+    return times.batch() * (times.input_tokens() + times.output_tokens()) / times.end_to_end();
+  }
   const auto factor = per_second(one.unit);
   if (factor) {
     if (metric == "e2e_latency" || metric == "batch_latency") {
       return *factor * times.end_to_end();
     }
-    if (metric == "tpot" || metric == "tpot_p50" || metric == "tpot_median" ||
-        metric == "decode_step_time") {
+    if (metric.starts_with("tpot") || metric.starts_with("itl") || metric == "decode_step_time") {
       return *factor * times.step();
+    }
+    if (metric.starts_with("ttft")) {
+      return *factor * times.prefill();
     }
     if (metric == "ms_per_generated_token") {
       return *factor * times.end_to_end() / (times.batch() * times.output_tokens());

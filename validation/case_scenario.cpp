@@ -89,6 +89,8 @@ int batch_of(const Case& one, CaseScenario& found) {
   static const std::regex in_flight{
       R"((?:about |~|mean )?([\d.]+) (?:requests |sequences )?in flight)", std::regex::icase};
   static const std::regex at_once{R"((\d+) requests at once)", std::regex::icase};
+  static const std::regex concurrent{R"((\d+) concurrent)", std::regex::icase};
+  static const std::regex about{R"((?:about|~)\s*(\d+))", std::regex::icase};
   static const std::regex concurrency{R"(concurrency (?:of )?(\d+))", std::regex::icase};
   std::smatch match;
   if (std::regex_match(one.batch, match, plain)) {
@@ -100,7 +102,7 @@ int batch_of(const Case& one, CaseScenario& found) {
   }
   found.mixes_prefills = true;
   found.batch_is_limited = true;
-  for (const auto* pattern : {&running, &in_flight, &at_once, &concurrency}) {
+  for (const auto* pattern : {&running, &in_flight, &at_once, &concurrency, &concurrent, &about}) {
     if (std::regex_search(one.batch, match, *pattern)) {
       double batch = std::stod(match[1]);
       if (pattern == &at_once && matches(one.output_tokens, "up to")) {

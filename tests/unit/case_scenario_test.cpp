@@ -187,6 +187,12 @@ TEST(CaseRun, ExpressesTheMetricOfTheCase) {
   one.metric = "output_throughput";
   one.unit = "tok/s";
   EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 16 / whole_s, 1e-6);
+  one.metric = "total_throughput"; // 128 + 16 tokens
+  EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 144 / whole_s, 1e-6);
+  one.metric = "ttft";
+  one.unit = "s"; // all but 15 steps
+  EXPECT_NEAR(
+      simulate_case(one, {}).simulated.value(), whole_s - 15 * step_ms / 1e3, 1e-3 * whole_s);
   one.metric = "ms_per_generated_token";
   one.unit = "ms";
   EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 1e3 * whole_s / 16, 1e-6);
