@@ -475,6 +475,23 @@ TEST(KernelLibrary, LimitsWhatOneProcessorMoves) {
   EXPECT_NEAR(kernel_time(work, gpu, library).value(), 1e-6, 1e-15);
 }
 
+// Split, 3 MB at 1000 GB/s take 3 us; one block reads 1000 tokens at 20 ns each, whatever the KV
+// heads.
+TEST(KernelLibrary, HoldsUnsplitAttentionToOneBlock) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.kernels[KernelClass::attention_decode] = {{{}, {}, ""}, {1.0, {}, ""}, {1.0, {}, ""}};
+  const KernelWork work{
+      .kernel_class = KernelClass::attention_decode, .bytes = Bytes{3e6}, .depth = 1000};
+  EXPECT_NEAR(kernel_time(work, gpu).value(), 3e-6, 1e-15);
+  const KernelLibrary library{
+      .fixed = {},
+      .byte_efficiency = {},
+      .per_unsplit_token = {{KernelClass::attention_decode, Seconds{20e-9}}}};
+  EXPECT_NEAR(kernel_time(work, gpu, library).value(), 20e-6, 1e-15);
+}
+
 // Class gemm_fp8 starts in 7 us since it quantises first; where that is fused, products in fp8 cost
 // as class gemm.
 TEST(KernelLibrary, SparesFusedQuantisation) {
