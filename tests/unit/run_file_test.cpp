@@ -38,7 +38,9 @@ RunFile probes() {
                       .flop = 67108864,
                       .repeats = 40,
                       .samples_us = {18.125, 18.25},
-                      .converged = true},
+                      .converged = true,
+                      .sm_clock_mhz = 1830,
+                      .throttle_reasons = {"sw_power_cap"}},
                      {.name = "gemm",
                       .parameters = {{"dtype", "int8"}, {"m", 1}},
                       .reason = "not supported"}}};

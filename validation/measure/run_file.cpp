@@ -87,6 +87,10 @@ Json to_json(const ProbeResult& probe) {
   json["unit"] = "us";
   json["repeats"] = probe.repeats;
   json["converged"] = probe.converged;
+  if (probe.sm_clock_mhz > 0) {
+    json["sm_clock_mhz"] = probe.sm_clock_mhz;
+    json["throttle_reasons"] = probe.throttle_reasons;
+  }
   json["samples"] = rounded(probe.samples_us, most_samples_kept);
   return json;
 }
@@ -189,6 +193,14 @@ int read_int(const JsonReader& json, int least) {
   return static_cast<int>(json.as_integer(least, most_whole));
 }
 
+std::vector<std::string> read_names(const JsonReader& json) {
+  std::vector<std::string> names;
+  for (const auto& element : json.elements()) {
+    names.push_back(element.as_string());
+  }
+  return names;
+}
+
 std::optional<GpuState> read_state(const JsonReader& json) {
   if (json.is_null()) {
     return std::nullopt;
@@ -199,9 +211,7 @@ std::optional<GpuState> read_state(const JsonReader& json) {
                  .memory_clock_mhz = read_int(json.at("memory_clock_mhz"), 0),
                  .temperature_c = read_int(json.at("temperature_c"), -300),
                  .power_w = json.at("power_w").as_number()};
-  for (const auto& reason : json.at("throttle_reasons").elements()) {
-    state.throttle_reasons.push_back(reason.as_string());
-  }
+  state.throttle_reasons = read_names(json.at("throttle_reasons"));
   return state;
 }
 
@@ -273,6 +283,8 @@ ProbeResult read_probe(const JsonReader& json) {
                    "unit",
                    "repeats",
                    "converged",
+                   "sm_clock_mhz",
+                   "throttle_reasons",
                    "samples"});
   ProbeResult probe{.name = json.at("name").as_string(),
                     .l2 = json.at("l2").as_string(),
@@ -299,6 +311,10 @@ ProbeResult read_probe(const JsonReader& json) {
   }
   probe.repeats = json.at("repeats").as_integer(1);
   probe.converged = json.at("converged").as_bool();
+  if (const auto clock = json.find("sm_clock_mhz")) {
+    probe.sm_clock_mhz = read_int(*clock, 1);
+    probe.throttle_reasons = read_names(json.at("throttle_reasons"));
+  }
   probe.samples_us = read_times(json.at("samples"));
   if (probe.samples_us.empty()) {
     throw json.at("samples").error("is empty", "a probe without samples has a \"reason\"");

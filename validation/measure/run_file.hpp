@@ -62,7 +62,9 @@ struct ProbeResult {
   std::int64_t repeats = 1; ///< operations in one sample; a sample is the time of one of them
   std::vector<double> samples_us; ///< empty when it failed
   bool converged = false;         ///< by the run's stopping rule
-  std::string reason;             ///< why it failed; empty = it did not
+  int sm_clock_mhz = 0;           ///< right after the last sample; 0 = not known
+  std::vector<std::string> throttle_reasons; ///< then
+  std::string reason;                        ///< why it failed; empty = it did not
 
   /// @throws InputError naming the probe when there is no such number
   [[nodiscard]] std::int64_t number(const std::string& parameter) const;
