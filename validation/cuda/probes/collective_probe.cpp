@@ -240,6 +240,7 @@ void stop(const std::vector<pid_t>& processes) {
 void probe_collectives(ProbeSession& session) {
   const int ranks = session.limits().ranks;
   const SharedMemory shared{ranks};
+  const pid_t leader = getpid();
   std::vector<pid_t> others;
   for (int rank = 1; rank < ranks; ++rank) {
     const pid_t process = fork();
@@ -256,7 +257,9 @@ void probe_collectives(ProbeSession& session) {
         // Rank 0 would wait for ever: it is told, and ended.
         session.point({.parameters = {{"ranks", ranks}, {"rank", rank}}},
                       [](ProbeResult&) { throw; });
-        kill(getppid(), SIGKILL);
+        if (getppid() == leader) {
+          kill(leader, SIGKILL);
+        }
         _exit(1);
       }
     }
