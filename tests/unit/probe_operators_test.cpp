@@ -1,6 +1,7 @@
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/json_reader.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tests/unit/input_file.hpp"
 #include "validation/calibrate_kernels.hpp"
 #include "validation/probe_operators.hpp"
@@ -9,6 +10,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace decodesim {
@@ -119,13 +123,13 @@ TEST(ProbeOperators, AreComparedAsTablesAre) {
   EXPECT_DOUBLE_EQ(report.rows[0].measured, 33.0);
 }
 
-/// Products whose time is 4 us + bytes / 4.0 TB/s, which memory bounds on every GPU here.
-std::vector<ProbeResult> memory_bound_products() {
+/// Products whose time is 4 us + bytes / `gb_per_s`, which memory bounds on every GPU here.
+std::vector<ProbeResult> memory_bound_products(double gb_per_s = 4000) {
   std::vector<ProbeResult> probes;
   for (const std::int64_t n : {4096, 8192, 16384, 28672}) {
     for (const std::int64_t k : {4096, 8192, 16384}) {
       const double bytes = 2.0 * (static_cast<double>(n * k) + static_cast<double>(n + k));
-      probes.push_back(product(1, n, k, 4.0 + bytes / 4.0e6));
+      probes.push_back(product(1, n, k, 4.0 + bytes / (gb_per_s * 1e3)));
     }
   }
   return probes;
@@ -176,6 +180,40 @@ TEST(CalibrateToProbes, MakesAFileForAGpuWithoutOne) {
   const auto written = gpu.path().parent_path() / "kernels.json";
   std::ofstream{written} << fit.text;
   EXPECT_NEAR(load_kernels(written).at(KernelClass::gemm).byte_efficiency_ratio.value, 0.8, 0.05);
+}
+
+/// The data of GPUs in a folder of the test's own, where it may be written.
+class OwnGpuData {
+public:
+  OwnGpuData() {
+    const auto device = std::filesystem::path{"sim"} / "device";
+    std::filesystem::create_directories(folder_ / "sim");
+    std::filesystem::copy(
+        data_root() / device, folder_.path() / device, std::filesystem::copy_options::recursive);
+    setenv("DECODESIM_DATA", folder_.path().c_str(), 1);
+  }
+
+  ~OwnGpuData() { unsetenv("DECODESIM_DATA"); }
+
+  OwnGpuData(const OwnGpuData&) = delete;
+  OwnGpuData& operator=(const OwnGpuData&) = delete;
+
+private:
+  TemporaryFolder folder_;
+};
+
+// The preset names a relative, whose kernels it has until there is a file of its own. 1.2 TB/s of
+// its 1555 GB/s are 0.77.
+TEST(CalibrateToProbes, AFileOfItsOwnComesBeforeTheRelativeThatAPresetNames) {
+  const OwnGpuData data;
+  const std::string name = "a100-sxm4-40g";
+  EXPECT_EQ(find_gpu(name, "").kernels_of.value, "a100-sxm4-80g");
+  const InputFile probes{run_file_text(run_on("mine", memory_bound_products(1200))), "mine.json"};
+  const auto fit = calibrate_kernels_to_probes({probes.path()}, name);
+  std::ofstream{data_root() / fit.path} << fit.text;
+  const auto gpu = find_gpu(name, "");
+  EXPECT_EQ(gpu.kernels_of.value, "");
+  EXPECT_NEAR(gpu.kernels.at(KernelClass::gemm).byte_efficiency_ratio.value, 0.77, 0.05);
 }
 
 TEST(CalibrateToProbes, NeedsAKnownGpuAndEnoughRows) {

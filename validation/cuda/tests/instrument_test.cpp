@@ -132,6 +132,17 @@ TEST(SocketPingPong, TakesMicroseconds) {
             statistics_of(points.back().samples_us).median);
 }
 
+// With a device there are times; without one every rank fails, and none is left waiting.
+TEST(Collectives, EndWithTimesOrReasons) {
+  auto few = limits;
+  few.seconds = 5;
+  const auto points = run_probe(probe_named("collective"), few);
+  ASSERT_FALSE(points.empty());
+  for (const auto& point : points) {
+    EXPECT_NE(point.samples_us.empty(), point.reason.empty()) << point.reason;
+  }
+}
+
 TEST(GpuMonitor, NamesThrottleReasons) {
   EXPECT_TRUE(throttle_reason_names(0x1).empty());
   EXPECT_EQ(throttle_reason_names(0x1 | 0x4 | 0x40),
