@@ -71,7 +71,9 @@ Command add_validate_command(CLI::App& program) {
                   "Collectives: output of nccl-tests, or a CSV file of such results")
       ->type_name("FILE")
       ->group(what);
-  app->add_option("--operators", flags->operators, "Single kernels: a CSV file of operator times")
+  app->add_option("--operators",
+                  flags->operators,
+                  "Single kernels: a CSV file of operator times, or a run file of probes")
       ->type_name("FILE")
       ->group(what);
   const auto* system = "System of --collectives";
