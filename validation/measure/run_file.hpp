@@ -60,9 +60,9 @@ struct ProbeResult {
   std::int64_t bytes = 0;   ///< device memory (or link) traffic of one operation, each operand once
   std::int64_t flop = 0;    ///< of one operation
   std::int64_t repeats = 1; ///< operations in one sample; a sample is the time of one of them
-  std::vector<double> samples_us; ///< empty when it failed
-  bool converged = false;         ///< by the run's stopping rule
-  int sm_clock_mhz = 0;           ///< right after the last sample; 0 = not known
+  std::vector<double> samples_us;            ///< empty when it failed
+  bool converged = false;                    ///< by the run's stopping rule
+  int sm_clock_mhz = 0;                      ///< right after the last sample; 0 = not known
   std::vector<std::string> throttle_reasons; ///< then
   std::string reason;                        ///< why it failed; empty = it did not
 

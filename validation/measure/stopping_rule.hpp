@@ -13,8 +13,8 @@ namespace decodesim {
 /// mean) is at most `relative_deviation`. It is also enough, but not converged, once there are
 /// `most_samples` or they took `most_seconds`.
 ///
-/// Source: NVBench's criterion "stdrel" (a noise limit with a minimum time), with the standard error
-/// in place of the standard deviation, which more samples do not lower.
+/// Source: NVBench's criterion "stdrel" (a noise limit with a minimum time), with the standard
+/// error in place of the standard deviation, which more samples do not lower.
 struct StoppingRule {
   double relative_deviation = 0.005;
   double least_seconds = 0.02;
