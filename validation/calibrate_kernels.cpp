@@ -328,9 +328,12 @@ void add_probes(const std::filesystem::path& path,
                 std::map<KernelClass, Sample>& classes,
                 std::string& name) {
   const auto file = path.filename().string();
-  for (auto& row : probe_operators(read_run_file(path), file, gpu_name)) {
+  const auto run = read_run_file(path);
+  for (auto& row : probe_operators(run, file, gpu_name)) {
     if (row.gpu.empty()) {
-      throw InputError::at(file, row.reason, "name a GPU preset or file with --gpu-name");
+      throw InputError::at(file,
+                           "no GPU preset is known as \"" + run.provenance.device + "\"",
+                           "name a GPU preset or file with --gpu-name");
     }
     if (!row.reason.empty()) {
       continue;

@@ -88,6 +88,16 @@ bool describe(const ProbeResult& probe, const std::string& where, OperatorTime& 
   return true;
 }
 
+/// "hw_thermal_slowdown" if the hardware held the clock down; a cap of power is how the GPU works.
+std::string slowdown_of(const ProbeResult& probe) {
+  for (const auto& reason : probe.throttle_reasons) {
+    if (reason.ends_with("slowdown")) {
+      return reason;
+    }
+  }
+  return {};
+}
+
 } // namespace
 
 std::vector<OperatorTime>
@@ -109,6 +119,9 @@ probe_operators(const RunFile& run, const std::string& name, const std::string& 
     }
     if (!is_kernel) {
       continue;
+    }
+    if (const auto slowdown = slowdown_of(probe); time.reason.empty() && !slowdown.empty()) {
+      time.reason = "the GPU was throttled: " + slowdown;
     }
     if (time.reason.empty() && preset.empty()) {
       time.reason = "no GPU preset is known as \"" + run.provenance.device + "\"";

@@ -10,8 +10,8 @@ namespace decodesim {
 
 /// Single kernels among the probes of a run, each with the median of its samples: products
 /// ("gemm"), decode attention ("attention_decode") and row-wise kernels ("row_kernel"). Bandwidth,
-/// copies, launches and communication are no kernels of a model and are left out; probes that
-/// failed are there with their reason.
+/// copies, launches and communication are no kernels of a model and are left out. Probes that
+/// failed, or ran while the hardware held its clock down, are there with the reason.
 ///
 /// @param name  of the file, in ids
 /// @param gpu   preset or GPU file that stands for the device; empty: the preset of the device's

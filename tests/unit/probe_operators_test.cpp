@@ -97,6 +97,16 @@ TEST(ProbeOperators, SaysWhyARowCannotBeCompared) {
   EXPECT_EQ(rows[1].reason, "no GPU preset is known as \"Abacus 9000\"");
 }
 
+TEST(ProbeOperators, LeavesOutWhatWasThrottled) {
+  auto hot = product(1, 16, 16, 1);
+  hot.throttle_reasons = {"sw_power_cap", "hw_thermal_slowdown"};
+  auto capped = product(1, 16, 16, 1);
+  capped.throttle_reasons = {"sw_power_cap"};
+  const auto rows = probe_operators(run_on("NVIDIA H200", {hot, capped}), "mine.json");
+  EXPECT_EQ(rows[0].reason, "the GPU was throttled: hw_thermal_slowdown");
+  EXPECT_EQ(rows[1].reason, "");
+}
+
 TEST(ProbeOperators, NamesTheProbeThatLacksAParameter) {
   auto probe = product(1, 16, 16, 1);
   probe.parameters.erase("k");

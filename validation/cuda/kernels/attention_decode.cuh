@@ -25,8 +25,8 @@ struct AttentionDecode {
   int context = 0;               ///< tokens in the cache of each sequence, the new one included
   const int* contexts = nullptr; ///< on the device, in place of `context`: one of each sequence,
                                  ///< none above `context`
-  int window = 0;  ///< attend to the last so many tokens; 0 = to all
-  float scale = 0; ///< 1 / sqrt(head_size) in most models
+  int window = 0;                ///< attend to the last so many tokens; 0 = to all
+  float scale = 0;               ///< 1 / sqrt(head_size) in most models
 
   const void* queries = nullptr; ///< [sequences][heads][head_size]
   std::int64_t query_stride = 0; ///< elements from one sequence to the next

@@ -217,8 +217,8 @@ void launch(const RowShape& shape, const Rows& rows, int* tokens, cudaStream_t s
   check(cudaGetLastError(), "launch the row-wise kernel");
 }
 
-/// One set of operands, used again and again: in a model too, a row-wise kernel finds in the L2 cache
-/// what the kernel before it has written.
+/// One set of operands, used again and again: in a model too, a row-wise kernel finds in the L2
+/// cache what the kernel before it has written.
 void measure(const RowShape& shape, DeviceTimer& timer, ProbeResult& point) {
   const auto row_bytes = [&](int columns) {
     return static_cast<std::size_t>(shape.rows) * static_cast<std::size_t>(columns) *
