@@ -79,9 +79,9 @@ struct MeasuredSpan {
   std::string name; ///< of the plan's operation: "qkv_proj"
   int layer = -1;
   int micro_batch = -1;
-  std::string kind;   ///< "kernel", "collective", "message", "exchange", ...
-  std::string stream; ///< of the plan
-  int step = 0;
+  std::string kind;    ///< "kernel", "collective", "message", "exchange", ...
+  std::string stream;  ///< of the plan
+  int step = 0;        ///< decode step; -1 in the prologue, the number of steps in the epilogue
   double start_us = 0; ///< since the run's first span
   double duration_us = 0;
 
