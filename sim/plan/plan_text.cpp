@@ -38,6 +38,8 @@ const char* name_of(BufferKind kind) {
     return "activation";
   case BufferKind::gathered_weights:
     return "gathered_weights";
+  case BufferKind::gathered_part:
+    return "gathered_part";
   }
   return "?";
 }
