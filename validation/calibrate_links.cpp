@@ -221,8 +221,7 @@ KernelFit fit_kernel(const Kernel& kernel, const Reference& reference) {
       most_evaluations);
   KernelFit fit{.cost = cost_of(found.values), .errors = {}};
   for (const auto& row : rows) {
-    fit.errors.push_back(time_of(row, fit.cost, kernel).value() * 1e6 / row.measured_us -
-                         1.0);
+    fit.errors.push_back(time_of(row, fit.cost, kernel).value() * 1e6 / row.measured_us - 1.0);
   }
   return fit;
 }

@@ -1,5 +1,4 @@
 #include "sim/network/custom/engine_kernels.hpp"
-
 #include "sim/network/custom/exchange_kernels.hpp"
 #include "tests/support/switched_group.hpp"
 
@@ -15,9 +14,9 @@ constexpr double kib = 1024;
 double time_of(const char* algorithm, const SwitchedGroup::Shape& shape, double bytes) {
   const SwitchedGroup group{shape};
   return group
-      .idle_time(collective_algorithm_named(algorithm, "test")
-                     .transfer({.kind = CollectiveKind::all_reduce, .total_bytes = Bytes{bytes}},
-                               group))
+      .idle_time(
+          collective_algorithm_named(algorithm, "test")
+              .transfer({.kind = CollectiveKind::all_reduce, .total_bytes = Bytes{bytes}}, group))
       .value();
 }
 
@@ -34,9 +33,8 @@ double formula(const custom::KernelCost& cost, double members, double moved) {
 
 // 8 H100, 64 KiB: below 256 KiB every GPU reads 7 arrays at once.
 TEST(EngineKernels, ReadAllArraysOfSmallMessages) {
-  EXPECT_NEAR(time_of("custom-vllm", {}, 64 * kib),
-              formula(vllm(90).one_shot, 8, 7 * 64 * kib),
-              1e-10);
+  EXPECT_NEAR(
+      time_of("custom-vllm", {}, 64 * kib), formula(vllm(90).one_shot, 8, 7 * 64 * kib), 1e-10);
 }
 
 // 1 MiB: two rounds, 2 x 7/8 of the array.
@@ -74,8 +72,7 @@ TEST(EngineKernels, ScaleWithTheLinksOfAMachine) {
   const SwitchedGroup::Shape half{.moved_gbytes_per_s = 357.0 / 2};
   auto cost = vllm(90).one_shot;
   cost.bandwidth = cost.bandwidth / 2.0;
-  EXPECT_NEAR(
-      time_of("custom-vllm", half, 64 * kib), formula(cost, 8, 7 * 64 * kib), 1e-10);
+  EXPECT_NEAR(time_of("custom-vllm", half, 64 * kib), formula(cost, 8, 7 * 64 * kib), 1e-10);
 }
 
 TEST(ExchangeKernels, AreKnownByName) {
