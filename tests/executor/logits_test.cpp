@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 using namespace decodesim;
@@ -39,13 +40,11 @@ Logits logits(const Model& of, const std::string& spec, const Workload& with = l
   return run_on_cpu(plan, of);
 }
 
-std::vector<std::string> passes(const Logits& all) {
-  std::vector<std::string> tokens;
-  for (const auto& sequence : all) {
-    auto& one = tokens.emplace_back();
-    for (const auto& row : sequence) {
-      one += std::to_string(std::max_element(row.begin(), row.end()) - row.begin()) + " ";
-    }
+/// The token that each sequence samples in each pass.
+std::vector<std::ptrdiff_t> sampled(const Logits& all) {
+  std::vector<std::ptrdiff_t> tokens;
+  for (const auto& [place, row] : all) {
+    tokens.push_back(std::max_element(row.begin(), row.end()) - row.begin());
   }
   return tokens;
 }
@@ -65,14 +64,11 @@ class EveryLayout : public ::testing::TestWithParam<Case> {};
 // One rank: 5 sequences, each with logits of the prefill and of 3 decode steps.
 TEST(Logits, OfOneRankAreOfEveryTokenAndDiffer) {
   const auto all = logits(model(), "single");
-  ASSERT_EQ(all.size(), 5u);
+  ASSERT_EQ(all.size(), 5u * 4);
   std::set<std::vector<float>> different;
-  for (const auto& sequence : all) {
-    ASSERT_EQ(sequence.size(), 4u);
-    for (const auto& row : sequence) {
-      EXPECT_EQ(row.size(), 37u);
-      different.insert(row);
-    }
+  for (const auto& [place, row] : all) {
+    EXPECT_EQ(row.size(), 37u);
+    different.insert(row);
   }
   EXPECT_EQ(different.size(), 20u) << "sequences and steps have contexts of their own";
 }
@@ -82,7 +78,7 @@ TEST_P(EveryLayout, HasTheLogitsOfOneRank) {
   const auto alone = logits(model(), "single");
   const auto cut = logits(model(), GetParam().layout);
   EXPECT_LT(largest_difference(alone, cut), 1e-5);
-  EXPECT_EQ(passes(alone), passes(cut));
+  EXPECT_EQ(sampled(alone), sampled(cut));
 }
 
 INSTANTIATE_TEST_SUITE_P(Dense,
@@ -114,7 +110,7 @@ TEST_P(EveryLayoutOfExperts, HasTheLogitsOfOneRank) {
   const auto alone = logits(expert_model(), "single");
   const auto cut = logits(expert_model(), GetParam().layout);
   EXPECT_LT(largest_difference(alone, cut), 1e-5);
-  EXPECT_EQ(passes(alone), passes(cut));
+  EXPECT_EQ(sampled(alone), sampled(cut));
 }
 
 INSTANTIATE_TEST_SUITE_P(Experts,
@@ -204,4 +200,22 @@ TEST(Logits, InBf16DifferByRoundingAlone) {
 TEST(Logits, OfAReplicaAreTheSameToTheLastBit) {
   EXPECT_EQ(largest_difference(logits(model(), "single"), logits(model(), "dp2")), 0.0);
   EXPECT_EQ(largest_difference(logits(model(), "single"), logits(model(), "zero3x2")), 0.0);
+}
+
+TEST(Logits, SurviveTheWayBetweenProcesses) {
+  const auto all = logits(model(), "tp2");
+  EXPECT_EQ(unpacked(packed(all)), all);
+}
+
+// Of the largest size, 4: one differs by 1. Other sequences, or no number: no distance.
+TEST(LogitsDifference, IsRelativeToTheLargest) {
+  const Logits a{{{0, 0}, {1.0F, -4.0F}}, {{1, 0}, {2.0F, 3.0F}}};
+  auto b = a;
+  EXPECT_EQ(largest_difference(a, b), 0.0);
+  b[{1, 0}][0] = 3.0F;
+  EXPECT_EQ(largest_difference(a, b), 0.25);
+  b[{1, 0}][0] = std::nanf("");
+  EXPECT_TRUE(std::isinf(largest_difference(a, b)));
+  b.erase({1, 0});
+  EXPECT_TRUE(std::isinf(largest_difference(a, b)));
 }

@@ -50,6 +50,10 @@ public:
   /// Returns when all members have joined; all ranks join in the order of communicators().
   virtual CommunicatorHandle create_communicator(const Communicator& members, int rank) = 0;
 
+  /// Told of every kernel before a run, once or more: finds its algorithm and memory beside the
+  /// plan's, so that neither falls into the run.
+  virtual void prepare(const KernelCall&) {}
+
   virtual void record(EventHandle event, StreamHandle stream) = 0;
   virtual void wait(StreamHandle stream, EventHandle event) = 0;
   virtual void launch(const KernelCall& call, StreamHandle stream) = 0;

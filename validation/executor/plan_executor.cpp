@@ -94,11 +94,39 @@ void PlanExecutor::prepare() {
   if (options_.communicates) {
     join_communicators();
   }
-  if (options_.graph) {
-    for (int step = 0; step < plan_.decode_steps; ++step) {
-      capture(step);
+  prepare_kernels();
+  capture_steps();
+}
+
+void PlanExecutor::prepare_kernels() {
+  const auto tell = [this](Part part, int step) {
+    for (const auto& op : program_.part(part)) {
+      if (as_kernel(op) != nullptr) {
+        device_.prepare(resolver_->call(op, part, step, tables_of(op, part, step)));
+      }
     }
+  };
+  tell(Part::prologue, 0);
+  for (int step = 0; step < plan_.decode_steps; ++step) {
+    tell(Part::body, step);
   }
+}
+
+void PlanExecutor::record_spans(bool spans) {
+  options_.spans = spans;
+  capture_steps();
+}
+
+void PlanExecutor::capture_steps() {
+  const std::lock_guard lock{mutex_};
+  enqueued_.clear();
+  used_events_ = 0;
+  graphs_.clear();
+  for (int step = 0; options_.graph && step < plan_.decode_steps; ++step) {
+    capture(step);
+  }
+  captured_ = enqueued_.size();
+  captured_events_ = used_events_;
 }
 
 void PlanExecutor::allocate() {
@@ -376,10 +404,10 @@ void PlanExecutor::capture(int step) {
 }
 
 RankTimes PlanExecutor::run() {
-  if (!options_.graph) {
+  {
     const std::lock_guard lock{mutex_};
-    enqueued_.clear();
-    used_events_ = 0;
+    enqueued_.resize(captured_);
+    used_events_ = captured_events_;
   }
   recorded_.assign(recorded_.size(), false);
   const auto mark = [this](StreamHandle of) {

@@ -52,7 +52,10 @@ public:
   /// @throws InputError when the memory does not suffice
   void prepare();
 
-  /// Plays the plan once and waits for its end.
+  /// Turns events around operations on or off; graphs are captured again.
+  void record_spans(bool spans);
+
+  /// Plays the plan once and waits for its end. May be called again: everything starts anew.
   /// @throws SimulationError naming the operations that wait when the run hangs
   RankTimes run();
 
@@ -92,7 +95,9 @@ private:
                 const Exchange& exchange,
                 const std::shared_ptr<const ExpertTables>& tables);
   void message(const Operation& op, const PointToPoint& messages);
+  void prepare_kernels();
   void capture(int step);
+  void capture_steps();
   void fork();
   void join();
   void finish();
@@ -126,9 +131,11 @@ private:
   std::vector<EventHandle> pool_;   ///< timed events of the run, in order
   std::size_t used_events_ = 0;
   EventHandle start_ = -1;
-  std::vector<EventHandle> marks_; ///< end of prologue, of each step, of the run on each stream
-  mutable std::mutex mutex_;       ///< guards what waiting_operations reads
-  std::vector<Enqueued> enqueued_;
+  std::vector<EventHandle> marks_;     ///< end of prologue, of each step, of the run on each stream
+  mutable std::recursive_mutex mutex_; ///< guards what waiting_operations reads
+  std::vector<Enqueued> enqueued_;     ///< those of graphs first
+  std::size_t captured_ = 0;           ///< how many are in graphs
+  std::size_t captured_events_ = 0;    ///< of pool_ are in graphs
 };
 
 } // namespace decodesim
