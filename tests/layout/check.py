@@ -12,6 +12,7 @@ from pathlib import Path
 
 # Topmost first: a room may include what is below it, never what is above.
 ROOMS = [
+    "validation/cuda",
     "sim/cli",
     "validation",
     "traces",
@@ -29,8 +30,16 @@ ROOMS = [
     "sim",
 ]
 
-# Libraries that one room keeps to itself.
-KEPT = {"simgrid/": "sim/engine", "xbt/": "sim/engine", "CLI/": "sim/cli", "nlopt": "validation"}
+# Libraries that rooms keep to themselves.
+KEPT = {
+    "simgrid/": ["sim/engine"],
+    "xbt/": ["sim/engine"],
+    "CLI/": ["sim/cli", "validation/cuda"],
+    "nlopt": ["validation"],
+    "cuda_": ["validation/cuda"],
+    "cublas": ["validation/cuda"],
+    "nccl": ["validation/cuda"],
+}
 
 GENERATED = {"decodesim_revision.hpp"}
 
@@ -53,7 +62,7 @@ def includes(path, quotes):
 
 
 def rooms(root):
-    for path, name in files(root, ".hpp", ".cpp"):
+    for path, name in files(root, ".hpp", ".cpp", ".cuh", ".cu"):
         here = room_of(name)
         if here is None:
             continue  # tests and benchmarks see everything
@@ -68,16 +77,16 @@ def rooms(root):
 
 
 def third_party(root):
-    for path, name in files(root, ".hpp", ".cpp"):
+    for path, name in files(root, ".hpp", ".cpp", ".cuh", ".cu"):
         here = room_of(name)
         for included in includes(path, "<>"):
-            for library, keeper in KEPT.items():
-                if here is not None and here != keeper and included.startswith(library):
-                    yield f"{name} includes <{included}>: only {keeper} knows that library"
+            for library, keepers in KEPT.items():
+                if here is not None and here not in keepers and included.startswith(library):
+                    yield f"{name} includes <{included}>: only {' and '.join(keepers)} know that library"
 
 
 def sources(root):
-    for path, name in files(root, ".cpp"):
+    for path, name in files(root, ".cpp", ".cu"):
         folder = path.parent
         while not (folder / "CMakeLists.txt").is_file():
             folder = folder.parent
@@ -119,7 +128,7 @@ def hardware_numbers(root):
 
 def names(root):
     vague = re.compile(r"(^|_)(util|utils|common|helper|helpers|misc|stuff)(_|\.|$)")
-    for _, name in files(root, ".hpp", ".cpp", ".py", ".cmake", ".json", ".md"):
+    for _, name in files(root, ".hpp", ".cpp", ".cuh", ".cu", ".py", ".cmake", ".json", ".md"):
         if any(vague.search(part) for part in name.split("/")):
             yield f"{name}: name the idea instead"
 
