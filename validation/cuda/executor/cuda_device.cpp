@@ -66,6 +66,7 @@ void* CudaDevice::allocate(const std::string& name, std::size_t bytes) {
   }
   memory_.push_back(memory);
   require(cudaMemset(memory, 0, bytes), "clear memory");
+  require(cudaDeviceSynchronize(), "clear memory");
   return memory;
 }
 

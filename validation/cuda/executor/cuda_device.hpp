@@ -1,8 +1,8 @@
 #pragma once
 
 #include "validation/cuda/executor/matrix_product.hpp"
-#include "validation/cuda/executor/rendezvous.hpp"
 #include "validation/executor/device.hpp"
+#include "validation/executor/rendezvous.hpp"
 
 #include <deque>
 #include <mutex>

@@ -9,9 +9,9 @@
 #include "strategies/build_plan.hpp"
 #include "validation/cuda/executor/cuda_check.hpp"
 #include "validation/cuda/executor/measured_run.hpp"
-#include "validation/cuda/executor/mps_daemon.hpp"
-#include "validation/cuda/executor/rank_process.hpp"
 #include "validation/executor/executable.hpp"
+#include "validation/executor/mps_daemon.hpp"
+#include "validation/executor/rank_process.hpp"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>

@@ -3,8 +3,9 @@
 #include "validation/cuda/executor/cuda_check.hpp"
 #include "validation/cuda/executor/kernels/plan_kernels.cuh"
 
-#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <initializer_list>
 
 namespace decodesim {
 
@@ -47,6 +48,15 @@ void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribut
 
 void* offset(const Array& array, std::int64_t elements) {
   return static_cast<std::byte*>(array.data) + bytes_of(elements, array.type);
+}
+
+/// Largest power of two, at most 256, that all addresses are multiples of.
+std::uint32_t alignment_of(std::initializer_list<const void*> addresses) {
+  std::uintptr_t bits = 256;
+  for (const auto* address : addresses) {
+    bits |= reinterpret_cast<std::uintptr_t>(address);
+  }
+  return std::uint32_t{1} << static_cast<unsigned>(std::countr_zero(bits));
 }
 
 /// One expert's product: `rows` rows from row `first` of both x and y.
@@ -142,6 +152,14 @@ MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
                                                &workspace_bytes,
                                                sizeof workspace_bytes),
           "limit the workspace");
+  for (const auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    require(cublasLtMatmulPreferenceSetAttribute(
+                preference, attribute, &shape.alignment, sizeof shape.alignment),
+            "say how matrices are aligned");
+  }
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
   const auto result = cublasLtMatmulAlgoGetHeuristic(handle_,
@@ -170,7 +188,7 @@ void MatrixProducts::prepare(const ProductCall& call) {
   }
   (void)product(call);
   if (is_one_byte(call.w.type)) {
-    inputs_.reserve(bytes_of(call.m * call.rows.step * call.k, call.w.type));
+    inputs_.reserve(bytes_of(call.m * call.k, call.w.type));
   }
   if (call.w.type == DataType::int8) {
     sums_.reserve(static_cast<std::size_t>(call.m * call.n) * sizeof(std::int32_t));
@@ -184,8 +202,7 @@ void MatrixProducts::run(const ProductCall& call, cudaStream_t stream) {
   const auto& one = product(call);
   const void* x = offset(call.x, call.rows.first * call.k);
   if (is_one_byte(call.w.type)) {
-    // Rows that are left out lie between those that are read: all are turned, then a copy of the
-    // chosen ones would be needed. Plans choose rows in front of tables alone, which keep 16 bits.
+    // Plans choose rows in front of the LM head alone, whose table keeps 16 bits.
     if (call.rows.step != 1) {
       throw std::runtime_error{"rows are chosen in front of a quantised product"};
     }
@@ -230,9 +247,12 @@ void MatrixProducts::run(const ProductCall& call, cudaStream_t stream) {
 void MatrixProducts::prepare(const GroupedProductCall& call) {
   const auto& rows = call.tables->rows;
   gathered_.reserve(bytes_of(static_cast<std::int64_t>(rows.sources.size()) * call.k, call.y.type));
-  const Array x{.data = gathered_.data(), .type = call.y.type};
+  const auto x =
+      call.second ? call.own.value() : Array{.data = gathered_.data(), .type = call.y.type};
+  std::int64_t first = 0;
   for (std::size_t slot = 0; slot < rows.slot_rows.size(); ++slot) {
-    prepare(of_expert(call, x, slot, 0, rows.slot_rows[slot]));
+    prepare(of_expert(call, x, slot, first, rows.slot_rows[slot]));
+    first += rows.slot_rows[slot];
   }
 }
 

@@ -2,10 +2,11 @@
 
 #include "validation/executor/kernel_calls.hpp"
 
+#include <compare>
+#include <cstdint>
 #include <cublasLt.h>
 #include <cuda_runtime.h>
 #include <map>
-#include <tuple>
 
 namespace decodesim {
 
@@ -28,9 +29,19 @@ public:
   void run(const GroupedProductCall& call, cudaStream_t stream);
 
 private:
-  /// m, n, k, elements between rows of x, weights, activations, bias in the product
-  using Shape =
-      std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, DataType, DataType, bool>;
+  /// What decides about an algorithm.
+  struct Shape {
+    std::int64_t m = 0;
+    std::int64_t n = 0;
+    std::int64_t k = 0;
+    std::int64_t row_step = 0; ///< elements from one row of x to the next
+    DataType weights = DataType::bf16;
+    DataType outputs = DataType::bf16;
+    bool bias = false;
+    std::uint32_t alignment = 0; ///< of all three matrices, bytes
+
+    auto operator<=>(const Shape&) const = default;
+  };
 
   struct Product {
     cublasLtMatmulDesc_t operation = nullptr;

@@ -3,7 +3,7 @@
 #include "sim/version.hpp"
 #include "validation/cuda/executor/cuda_check.hpp"
 #include "validation/cuda/executor/cuda_device.hpp"
-#include "validation/cuda/executor/rank_process.hpp"
+#include "validation/executor/rank_process.hpp"
 #include "validation/executor/watchdog.hpp"
 
 #include <nlohmann/json.hpp>

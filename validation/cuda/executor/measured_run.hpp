@@ -1,8 +1,8 @@
 #pragma once
 
-#include "validation/cuda/executor/rendezvous.hpp"
 #include "validation/executor/logits.hpp"
 #include "validation/executor/plan_run_file.hpp"
+#include "validation/executor/rendezvous.hpp"
 
 #include <chrono>
 #include <string>

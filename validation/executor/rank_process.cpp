@@ -1,4 +1,4 @@
-#include "validation/cuda/executor/rank_process.hpp"
+#include "validation/executor/rank_process.hpp"
 
 #include "sim/error.hpp"
 

@@ -1,4 +1,4 @@
-#include "validation/cuda/executor/rendezvous.hpp"
+#include "validation/executor/rendezvous.hpp"
 
 #include "sim/atomic_file.hpp"
 #include "sim/error.hpp"

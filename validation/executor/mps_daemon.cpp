@@ -1,4 +1,4 @@
-#include "validation/cuda/executor/mps_daemon.hpp"
+#include "validation/executor/mps_daemon.hpp"
 
 #include <cstdlib>
 
