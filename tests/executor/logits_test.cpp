@@ -219,3 +219,16 @@ TEST(LogitsDifference, IsRelativeToTheLargest) {
   b.erase({1, 0});
   EXPECT_TRUE(std::isinf(largest_difference(a, b)));
 }
+
+// What a framework's programs add (copies, unfused kernels, a table on every rank) moves no logit.
+TEST(Logits, DoNotDependOnTheFramework) {
+  auto with = load();
+  with.traits = {.unfused_kernels = 2,
+                 .whole_vocabulary = true,
+                 .concatenates_cache = true,
+                 .copies_gathered_weights = true};
+  const auto alone = logits(model(), "single");
+  for (const auto* spec : {"single", "tp2", "zero3x2"}) {
+    EXPECT_LT(largest_difference(alone, logits(model(), spec, with)), 1e-5) << spec;
+  }
+}

@@ -307,6 +307,20 @@ TEST(Graphs, AreCapturedOncePerStepAndLaunchedInOrder) {
   EXPECT_EQ(attentions, 4 * (3 + 1)) << "4 layers: 3 captured steps and the prologue";
 }
 
+// Events around operations are captured with them; a second run records the same ones anew.
+TEST(Graphs, HaveSpansWhenTheyAreCapturedWithThem) {
+  const auto of = model(false);
+  const auto plan = plan_of(of, "tp2");
+  RecordingDevice device;
+  PlanExecutor executor{plan, of, 0, device, {.spans = false, .graph = true}};
+  executor.prepare();
+  EXPECT_THAT(executor.run().spans, IsEmpty());
+  executor.record_spans(true);
+  const auto& program = plan.program(0);
+  EXPECT_EQ(executor.run().spans.size(), program.prologue.size() + 3 * program.body.size());
+  EXPECT_EQ(executor.run().spans.size(), program.prologue.size() + 3 * program.body.size());
+}
+
 // Rank 1 of pp2 hears nothing from rank 0: its first receive, and the first layer that needs it.
 TEST(Watchdog, EndsAHangingRunWithTheOperationsThatWait) {
   const auto of = model(false);

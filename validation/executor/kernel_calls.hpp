@@ -193,7 +193,7 @@ struct SamplingCall {
   std::optional<Array> next_tokens; ///< where the same rank's embedding reads them
 };
 
-/// Reads and writes each element of an array.
+/// Reads each element of an array and writes it back.
 struct CopyCall {
   Array array;
 };

@@ -151,6 +151,16 @@ SamplingCall KernelResolver::sampling(const Operation& op) const {
           .next_tokens = alone ? array_named(tokens) : std::nullopt};
 }
 
+/// Of a buffer the part that the plan says: what was gathered, the context of the mean step.
+CopyCall KernelResolver::copy(const Operation& op, const RowKernel& row) const {
+  auto whole = array(op.writes.front());
+  const auto held = static_cast<double>(whole.elements) * element_bytes(whole.type);
+  whole.type = row.type;
+  whole.elements = std::min(row.rows * row.write_columns,
+                            static_cast<std::int64_t>(held / element_bytes(row.type)));
+  return {.array = whole};
+}
+
 KernelCall KernelResolver::row(const Operation& op,
                                const RowKernel& row,
                                Part part,
@@ -199,7 +209,7 @@ KernelCall KernelResolver::row(const Operation& op,
   case RowFunction::sampling:
     return sampling(op);
   case RowFunction::copy:
-    return CopyCall{.array = array(op.writes.front())};
+    return copy(op, row);
   }
   throw SimulationError{"\"" + op.name + "\" is no row-wise kernel of an executor"};
 }

@@ -51,6 +51,7 @@ private:
                  Part part,
                  int step,
                  const std::shared_ptr<const ExpertTables>& tables) const;
+  [[nodiscard]] CopyCall copy(const Operation& op, const RowKernel& row) const;
   KernelCall norm(const Operation& op, const RowKernel& row, Part part) const;
   KernelCall cache_write(const Operation& op, const RowKernel& row, Part part, int step) const;
   KernelCall embedding(const Operation& op, const RowKernel& row, Part part, int step) const;

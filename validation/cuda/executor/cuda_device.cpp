@@ -137,6 +137,13 @@ void CudaDevice::prepare(const KernelCall& call) {
     products_.prepare(*product);
   } else if (const auto* grouped = std::get_if<GroupedProductCall>(&call)) {
     products_.prepare(*grouped);
+  } else if (const auto* write = std::get_if<CacheWriteCall>(&call)) {
+    if (write->to.cache.type != write->qkv.type) {
+      throw InputError::at("--kv-cache-dtype",
+                           "the cache is in " + to_string(write->to.cache.type),
+                           "kernels here take that of the activations, " +
+                               to_string(write->qkv.type));
+    }
   }
 }
 

@@ -66,11 +66,6 @@ void launch(const CacheWriteCall& call, cudaStream_t stream) {
   if (call.rows == 0) {
     return;
   }
-  if (call.to.cache.type != call.qkv.type) {
-    throw InputError::at("execution",
-                         "the cache is in " + to_string(call.to.cache.type),
-                         "use the type of the activations, " + to_string(call.qkv.type));
-  }
   with_activation_type(call.qkv.type, [&](auto element) {
     using T = decltype(element);
     const int heads = (call.rotates ? call.heads : 0) + 2 * call.kv_heads;
