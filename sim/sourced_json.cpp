@@ -122,9 +122,7 @@ Sourced<FlopPerSecond> read_flop_per_second(const JsonReader& json) {
 
 Sourced<double> read_ratio(const JsonReader& json) { return read(json, ratio_units, 1e-4, 1.0); }
 
-Sourced<double> read_factor(const JsonReader& json) {
-  return read(json, ratio_units, 1e-4, 10.0);
-}
+Sourced<double> read_factor(const JsonReader& json) { return read(json, ratio_units, 1e-4, 10.0); }
 
 Sourced<double> read_count(const JsonReader& json) { return read(json, count_units, 0.0, 1e6); }
 

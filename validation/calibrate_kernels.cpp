@@ -2,9 +2,12 @@
 
 #include "sim/data_files.hpp"
 #include "sim/device/gpu.hpp"
+#include "sim/error.hpp"
 #include "validation/fit.hpp"
 #include "validation/kernel_file.hpp"
+#include "validation/measure/run_file.hpp"
 #include "validation/operator_table.hpp"
+#include "validation/probe_operators.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -214,14 +217,14 @@ std::size_t count_rows(const Sample& sample) {
   return rows;
 }
 
-/// "432 rows of aic_gemm.csv and 1160 of vidur_mlp_ops.csv in validation/data/kernels"
-std::string provenance(const Sample& sample) {
+/// "432 rows of aic_gemm.csv and 1160 of vidur_mlp_ops.csv", with `where` behind it
+std::string provenance(const Sample& sample, const std::string& where) {
   std::string text;
   for (const auto& table : sample) {
     text += text.empty() ? "" : " and ";
     text += std::to_string(table.rows.size()) + (text.empty() ? " rows of " : " of ") + table.table;
   }
-  return text + " in validation/data/kernels";
+  return text + where;
 }
 
 std::vector<Residual> residuals(const Sample& sample, const Gpu& gpu) {
@@ -252,7 +255,9 @@ std::vector<Residual> residuals(const Sample& sample, const Gpu& gpu) {
 }
 
 /// Fits one class, leaves its parameters in `gpu`, and tells them.
-FittedClass fit_class(KernelClass kernel_class, const Sample& sample, Gpu& gpu) {
+/// @param where  of the tables, in sources: " in validation/data/kernels"
+FittedClass
+fit_class(KernelClass kernel_class, const Sample& sample, const std::string& where, Gpu& gpu) {
   const auto all = movables(kernel_class, sample);
   if (!gpu.kernels.contains(kernel_class)) {
     gpu.kernels[kernel_class] = gpu.kernels.at(KernelClass::gemm);
@@ -284,7 +289,7 @@ FittedClass fit_class(KernelClass kernel_class, const Sample& sample, Gpu& gpu) 
     fitted.parameters[all[i].name] = {.value = rounded[i],
                                       .unit = all[i].unit,
                                       .source = "fit of class " + to_string(kernel_class) + " to " +
-                                                provenance(sample)};
+                                                provenance(sample, where)};
   }
   apply(rounded);
   fitted.residuals = residuals(sample, gpu);
@@ -304,23 +309,97 @@ constexpr KernelClass fit_order[] = {KernelClass::gemm,
 /// A class with fewer rows keeps what its file has.
 constexpr std::size_t least_rows = 10;
 
+/// Fits all classes that have enough rows, and leaves their parameters in `gpu`.
+std::map<std::string, FittedClass>
+fit_classes(const std::map<KernelClass, Sample>& classes, const std::string& where, Gpu& gpu) {
+  std::map<std::string, FittedClass> fitted;
+  for (const auto kernel_class : fit_order) {
+    const auto found = classes.find(kernel_class);
+    if (found != classes.end() && count_rows(found->second) >= least_rows) {
+      fitted[to_string(kernel_class)] = fit_class(kernel_class, found->second, where, gpu);
+    }
+  }
+  return fitted;
+}
+
+/// Rows of one run that can be fitted to, by class.
+void add_probes(const std::filesystem::path& path,
+                const std::string& gpu_name,
+                std::map<KernelClass, Sample>& classes,
+                std::string& name) {
+  const auto file = path.filename().string();
+  const auto run = read_run_file(path);
+  for (auto& row : probe_operators(run, file, gpu_name)) {
+    if (row.gpu.empty()) {
+      throw InputError::at(file,
+                           "no GPU preset is known as \"" + run.provenance.device + "\"",
+                           "name a GPU preset or file with --gpu-name");
+    }
+    if (!row.reason.empty()) {
+      continue;
+    }
+    if (!name.empty() && row.gpu != name) {
+      throw InputError::at(file, "is of a " + row.gpu, "all files are to be of one GPU: " + name);
+    }
+    name = row.gpu;
+    auto& sample = classes[row.operation];
+    if (sample.empty() || sample.back().table != file) {
+      sample.push_back({file, {}});
+    }
+    sample.back().rows.push_back(std::move(row));
+  }
+}
+
+void refuse_kernels_in_gpu_file(const std::string& name) {
+  const auto preset = find_data_file(DataKind::gpu, name);
+  const auto json = JsonReader::open(preset.empty() ? std::filesystem::path{name} : preset);
+  if (const auto kernels = json.find("kernels"); kernels && kernels->is_object()) {
+    throw kernels->error("comes before any kernel file", "leave \"kernels\" out of the GPU file");
+  }
+}
+
 } // namespace
 
 std::vector<ParameterFile> calibrate_kernels() {
   std::vector<ParameterFile> files;
   for (const auto& [name, classes] : read_samples()) {
     auto gpu = find_gpu(name, "calibrate");
-    std::map<std::string, FittedClass> fitted;
-    for (const auto kernel_class : fit_order) {
-      const auto found = classes.find(kernel_class);
-      if (found != classes.end() && count_rows(found->second) >= least_rows) {
-        fitted[to_string(kernel_class)] = fit_class(kernel_class, found->second, gpu);
-      }
-    }
+    const auto fitted = fit_classes(classes, " in validation/data/kernels", gpu);
     files.push_back({.path = std::filesystem::path{"sim/device/kernels"} / (name + ".json"),
                      .text = updated_kernel_file(find_data_file(DataKind::kernels, name), fitted)});
   }
   return files;
+}
+
+ParameterFile calibrate_kernels_to_probes(const std::vector<std::filesystem::path>& files,
+                                          const std::string& gpu_name) {
+  std::map<KernelClass, Sample> classes;
+  std::string name;
+  for (const auto& file : files) {
+    add_probes(file, gpu_name, classes, name);
+  }
+  if (classes.empty()) {
+    throw InputError::at(files.front().filename().string(),
+                         "has no kernel that ran",
+                         "give probes of products, attention or row-wise kernels");
+  }
+  auto gpu = find_gpu(name, "--gpu-name");
+  refuse_kernels_in_gpu_file(name);
+  for (auto& [kernel_class, sample] : classes) {
+    for (auto& table : sample) {
+      std::erase_if(table.rows, [&](const auto& row) { return !tells_about_memory(row, gpu); });
+    }
+    std::erase_if(sample, [](const TableRows& table) { return table.rows.empty(); });
+  }
+  const auto fitted = fit_classes(classes, "", gpu);
+  if (fitted.empty()) {
+    throw InputError::at(files.front().filename().string(),
+                         "has no class of kernels with enough rows",
+                         "at least " + std::to_string(least_rows) + " of a class are needed");
+  }
+  const auto own = find_data_file(DataKind::kernels, gpu.name);
+  return {.path = std::filesystem::path{"sim/device/kernels"} / (gpu.name + ".json"),
+          .text = own.empty() ? new_kernel_file(gpu, fitted) : updated_kernel_file(own, fitted)};
 }
 
 } // namespace decodesim

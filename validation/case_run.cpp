@@ -1,6 +1,7 @@
 #include "validation/case_run.hpp"
 
 #include "sim/result/run.hpp"
+#include "validation/case_communication.hpp"
 
 #include <algorithm>
 #include <array>
@@ -54,6 +55,17 @@ public:
 
   [[nodiscard]] double output_tokens() const {
     return static_cast<double>(found_.scenario.workload.output_tokens);
+  }
+
+  [[nodiscard]] double input_tokens() const {
+    return static_cast<double>(found_.scenario.workload.input_tokens);
+  }
+
+  /// Of the whole batch.
+  [[nodiscard]] virtual double prefill() {
+    auto scenario = found_.scenario;
+    scenario.workload.output_tokens = 1;
+    return run(scenario).ttft_s;
   }
 
   /// Whole batch, prefill included.
@@ -113,12 +125,6 @@ private:
     return *middle_;
   }
 
-  [[nodiscard]] double prefill() const {
-    auto scenario = found_.scenario;
-    scenario.workload.output_tokens = 1;
-    return run(scenario).ttft_s;
-  }
-
   [[nodiscard]] LayoutResult run(const Scenario& scenario) const {
     auto result = run_layout(found_.model, found_.machine, scenario, scenario.layouts.front());
     if (result.status != Status::ok) {
@@ -140,6 +146,8 @@ public:
   using CaseTimes::CaseTimes;
 
   [[nodiscard]] double end_to_end() override { return output_tokens() * pure_step(); }
+
+  [[nodiscard]] double prefill() override { return pure_step(); }
 
   [[nodiscard]] double prefill_of_one() override { return 0; }
 
@@ -178,14 +186,19 @@ double in_metric(const Case& one, CaseTimes& times) {
   if (metric == "output_throughput" && one.unit == "tok/s") {
     return times.batch() * times.output_tokens() / times.end_to_end();
   }
+  if (metric == "total_throughput" && one.unit == "tok/s") {
+    return times.batch() * (times.input_tokens() + times.output_tokens()) / times.end_to_end();
+  }
   const auto factor = per_second(one.unit);
   if (factor) {
     if (metric == "e2e_latency" || metric == "batch_latency") {
       return *factor * times.end_to_end();
     }
-    if (metric == "tpot" || metric == "tpot_p50" || metric == "tpot_median" ||
-        metric == "decode_step_time") {
+    if (metric.starts_with("tpot") || metric.starts_with("itl") || metric == "decode_step_time") {
       return *factor * times.step();
+    }
+    if (metric.starts_with("ttft")) {
+      return *factor * times.prefill();
     }
     if (metric == "ms_per_generated_token") {
       return *factor * times.end_to_end() / (times.batch() * times.output_tokens());
@@ -209,18 +222,13 @@ void limit_batch(CaseScenario& found) {
   }
 }
 
-std::string joined(const std::vector<std::string>& notes) {
-  std::string text;
-  for (const auto& note : notes) {
-    text += (text.empty() ? "" : "; ") + note;
-  }
-  return text;
-}
-
 } // namespace
 
 CaseOutcome simulate_case(const Case& one, const Framework& framework) {
   try {
+    if (is_communication(one)) {
+      return simulate_communication(one);
+    }
     auto found = scenario_of(one, framework);
     if (found.batch_is_limited) {
       limit_batch(found);
@@ -260,10 +268,10 @@ void add_simpler_predictions(CaseOutcome& outcome, const Case& one, const Framew
 CaseOutcome simulate_case(const Case& one) {
   const auto match = framework_for_alias(one.framework);
   auto outcome = simulate_case(one, match.framework);
-  if (outcome.status == CaseStatus::ok) {
+  if (outcome.status == CaseStatus::ok && !is_communication(one)) {
     add_simpler_predictions(outcome, one, match.framework);
   }
-  if (outcome.status == CaseStatus::ok && match.is_guess) {
+  if (outcome.status == CaseStatus::ok && match.is_guess && !is_communication(one)) {
     outcome.reason += (outcome.reason.empty() ? "" : "; ") + match.note;
   }
   return outcome;

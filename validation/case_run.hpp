@@ -21,14 +21,17 @@ struct CaseOutcome {
 /// case are outcomes, not errors. Metrics (docs/formats.md):
 ///
 /// - e2e_latency, batch_latency: prefill and all decode steps of the batch;
-/// - tpot, tpot_p50, tpot_median, decode_step_time: mean time of a decode step. Where sequences
+/// - ttft, ttft_...: prefill of the whole batch;
+/// - tpot, tpot_..., itl, itl_..., decode_step_time: mean time of a decode step. Where sequences
 /// come
 ///   and go (closed loop, request rate) the prefills of the other N - 1 sequences stand between the
 ///   steps of one: step + (N - 1) x prefill of one sequence / output tokens;
 /// - decode_throughput: batch / that;
 /// - output_throughput: batch x output tokens / e2e;
+/// - total_throughput: batch x (input + output tokens) / e2e;
 /// - ms_per_generated_token: e2e / (batch x output tokens);
-/// - benchmark_duration: requests x (prefill of one + output tokens x step / batch).
+/// - benchmark_duration: requests x (prefill of one + output tokens x step / batch);
+/// - allreduce_latency, dispatch_latency, combine_latency: case_communication.hpp.
 [[nodiscard]] CaseOutcome simulate_case(const Case& one, const Framework& framework);
 
 /// The same with the framework that the case names, or the nearest, and with what simpler models

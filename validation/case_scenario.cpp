@@ -42,18 +42,6 @@ std::optional<Model> model_in_notes(const Case& one) {
   return model;
 }
 
-Model model_of(const Case& one) {
-  if (auto noted = model_in_notes(one)) {
-    return *noted;
-  }
-  const auto preset = model_preset_for(one.model);
-  if (!preset) {
-    throw CaseProblem{CaseStatus::not_supported,
-                      "model \"" + one.model + "\" is no preset and the notes give no shape"};
-  }
-  return find_model(*preset, one.where);
-}
-
 /// Types of the words of tables. Weight types of 4 to 8 bits leave activations in bf16.
 Precision precision_of(const Case& one, const Model& model) {
   static const std::array<std::pair<const char*, const char*>, 17> types{{
@@ -101,6 +89,8 @@ int batch_of(const Case& one, CaseScenario& found) {
   static const std::regex in_flight{
       R"((?:about |~|mean )?([\d.]+) (?:requests |sequences )?in flight)", std::regex::icase};
   static const std::regex at_once{R"((\d+) requests at once)", std::regex::icase};
+  static const std::regex concurrent{R"((\d+) concurrent)", std::regex::icase};
+  static const std::regex about{R"((?:about|~)\s*(\d+))", std::regex::icase};
   static const std::regex concurrency{R"(concurrency (?:of )?(\d+))", std::regex::icase};
   std::smatch match;
   if (std::regex_match(one.batch, match, plain)) {
@@ -112,7 +102,7 @@ int batch_of(const Case& one, CaseScenario& found) {
   }
   found.mixes_prefills = true;
   found.batch_is_limited = true;
-  for (const auto* pattern : {&running, &in_flight, &at_once, &concurrency}) {
+  for (const auto* pattern : {&running, &in_flight, &at_once, &concurrency, &concurrent, &about}) {
     if (std::regex_search(one.batch, match, *pattern)) {
       double batch = std::stod(match[1]);
       if (pattern == &at_once && matches(one.output_tokens, "up to")) {
@@ -177,6 +167,44 @@ std::string mapping_of(const Case& one, const Machine& machine, int ranks) {
   return text;
 }
 
+/// "TP", "TP over 2 nodes", "PP", "TP+PP", "ZeRO-3", "EP", "1 GPU"
+std::string kind_of(const Case& one) {
+  std::string kind;
+  if (matches(one.strategy + one.framework, "zero-?3|zero stage 3")) {
+    kind = "ZeRO-3";
+  } else if (one.ep > 1) {
+    kind = "EP";
+  } else if (one.tp > 1 || one.pp > 1) {
+    kind = one.tp > 1 ? "TP" : "";
+    kind += one.pp > 1 ? (kind.empty() ? "PP" : "+PP") : "";
+  } else {
+    kind = one.gpus > 1 ? one.strategy : "1 GPU";
+  }
+  return kind + (one.nodes > 1 ? " over " + std::to_string(one.nodes) + " nodes" : "");
+}
+
+} // namespace
+
+std::string joined(const std::vector<std::string>& notes) {
+  std::string text;
+  for (const auto& note : notes) {
+    text += (text.empty() ? "" : "; ") + note;
+  }
+  return text;
+}
+
+Model model_of(const Case& one) {
+  if (auto noted = model_in_notes(one)) {
+    return *noted;
+  }
+  const auto preset = model_preset_for(one.model);
+  if (!preset) {
+    throw CaseProblem{CaseStatus::not_supported,
+                      "model \"" + one.model + "\" is no preset and the notes give no shape"};
+  }
+  return find_model(*preset, one.where);
+}
+
 void choose_machine(const Case& one, CaseScenario& found) {
   const auto gpu = gpu_preset_for(one.gpu);
   if (!gpu) {
@@ -200,24 +228,6 @@ void choose_machine(const Case& one, CaseScenario& found) {
   found.machine = machine_of(found.scenario, one.where);
   found.machine.gpu = find_gpu(*gpu, one.where);
 }
-
-/// "TP", "TP over 2 nodes", "PP", "TP+PP", "ZeRO-3", "EP", "1 GPU"
-std::string kind_of(const Case& one) {
-  std::string kind;
-  if (matches(one.strategy + one.framework, "zero-?3|zero stage 3")) {
-    kind = "ZeRO-3";
-  } else if (one.ep > 1) {
-    kind = "EP";
-  } else if (one.tp > 1 || one.pp > 1) {
-    kind = one.tp > 1 ? "TP" : "";
-    kind += one.pp > 1 ? (kind.empty() ? "PP" : "+PP") : "";
-  } else {
-    kind = one.gpus > 1 ? one.strategy : "1 GPU";
-  }
-  return kind + (one.nodes > 1 ? " over " + std::to_string(one.nodes) + " nodes" : "");
-}
-
-} // namespace
 
 std::optional<std::int64_t> first_number(const std::string& text) {
   static const std::regex number{R"(\d+)"};

@@ -35,6 +35,17 @@ struct CaseScenario {
   std::vector<std::string> notes; ///< what the row left open and was assumed
 };
 
+/// The notes as one text.
+[[nodiscard]] std::string joined(const std::vector<std::string>& notes);
+
+/// The model that a case names or describes in its notes.
+/// @throws CaseProblem when it does neither
+[[nodiscard]] Model model_of(const Case& one);
+
+/// Sets the machine, and what the scenario says of it, to what a case describes.
+/// @throws CaseProblem when no preset is like it
+void choose_machine(const Case& one, CaseScenario& found);
+
 /// @throws CaseProblem saying what is not known or not modelled
 [[nodiscard]] CaseScenario scenario_of(const Case& one, const Framework& framework);
 

@@ -35,6 +35,9 @@ void read_into(SystemDescription& system, const JsonReader& json) {
   if (const auto launch = json.find("launch")) {
     system.launch = read_launch(*launch);
   }
+  if (const auto clean = json.find("clean")) {
+    system.clean = clean->as_bool();
+  }
 }
 
 JsonReader systems_file() {
@@ -45,7 +48,8 @@ JsonReader systems_file() {
 
 std::optional<SystemDescription> find_system(const std::string& name, const std::string& run) {
   for (const auto& entry : systems_file().at("systems").elements()) {
-    entry.allow_only({"system", "machine", "fabric", "collectives", "launch", "reason", "runs"});
+    entry.allow_only(
+        {"system", "machine", "fabric", "collectives", "launch", "reason", "clean", "runs"});
     if (entry.at("system").as_string() != name) {
       continue;
     }

@@ -21,6 +21,7 @@ struct SystemDescription {
   std::string collectives = "nccl";  ///< collective algorithm
   std::optional<LaunchStyle> launch; ///< nothing = as the row says
   std::string reason;                ///< why there is no machine, or what was assumed
+  bool clean = true;                 ///< its links are known and nothing else was going on
 };
 
 /// As `validation/data/systems.json` describes it; nothing when it does not know the name.

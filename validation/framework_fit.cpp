@@ -18,18 +18,24 @@ namespace decodesim {
 
 namespace {
 
-constexpr int most_rounds = 3;
+constexpr int most_rounds = 6;
 constexpr int most_evaluations = 20000; ///< of the linear model
 /// Where numbers move by less than this part of their largest value, another round tells nothing.
 constexpr double settled = 1e-3;
 
 constexpr const char* gemm_byte_efficiency = "kernels/gemm/byte_efficiency_ratio";
+constexpr const char* unsplit_attention = "kernels/attention_decode/per_unsplit_token";
 
 void set_number(Framework& framework, const std::string& name, double value) {
   constexpr auto* source = "being fitted";
   if (name == gemm_byte_efficiency) {
     framework.kernels[KernelClass::gemm].byte_efficiency_ratio =
         Sourced<double>{value, SourceKind::fitted, source};
+    return;
+  }
+  if (name == unsplit_attention) {
+    framework.kernels[KernelClass::attention_decode].per_unsplit_token =
+        Sourced<Seconds>{Seconds{value}, SourceKind::fitted, source};
     return;
   }
   for (const auto& duration : framework_durations()) {
@@ -50,9 +56,9 @@ Framework with_numbers(Framework framework,
   return framework;
 }
 
-/// As written to files: ratios to four digits, durations in us to four digits and to the ns.
+/// As written to files: ratios to four digits, durations in us to four digits.
 double rounded(const FittedNumber& number, double value) {
-  return is_duration(number) ? 1e-6 * to_four_digits(std::round(1e9 * value) * 1e-3)
+  return is_duration(number) ? 1e-6 * to_four_digits(std::round(1e11 * value) * 1e-5)
                              : to_four_digits(value);
 }
 

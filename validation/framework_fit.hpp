@@ -11,8 +11,8 @@ namespace decodesim {
 
 /// A number of a framework that is fitted.
 struct FittedNumber {
-  /// A FrameworkDuration's ("per_step", in seconds), or "kernels/gemm/byte_efficiency_ratio", times
-  /// the GPU's.
+  /// A FrameworkDuration's ("per_step"), "kernels/attention_decode/per_unsplit_token", both in
+  /// seconds, or "kernels/gemm/byte_efficiency_ratio", times the GPU's.
   const char* name;
   double start = 0; ///< where the search begins, whatever the file says
   double most = 0;

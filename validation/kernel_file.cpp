@@ -1,6 +1,7 @@
 #include "validation/kernel_file.hpp"
 
 #include "sim/json_reader.hpp"
+#include "validation/fit.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -62,11 +63,8 @@ Json updated_class(const Json& before, const FittedClass& fitted) {
   return after;
 }
 
-} // namespace
-
-std::string updated_kernel_file(const std::filesystem::path& path,
-                                const std::map<std::string, FittedClass>& classes) {
-  auto file = Json::parse(read_text(path));
+/// The file with the fitted classes in place of those that it has.
+std::string with_fitted(Json file, const std::map<std::string, FittedClass>& classes) {
   auto& before = file.at("classes");
   Json after = Json::object();
   for (const auto& name : kernel_class_names()) {
@@ -92,6 +90,46 @@ std::string updated_kernel_file(const std::filesystem::path& path,
   std::string text;
   write(file, "", text);
   return text + "\n";
+}
+
+Json number_of(const char*, Seconds value) {
+  return {{"value", to_four_digits(value.value() * 1e6)}, {"unit", "us"}};
+}
+
+Json number_of(const char*, Bytes value) {
+  return {{"value", to_four_digits(value.value() * 1e-6)}, {"unit", "MB"}};
+}
+
+Json number_of(std::string_view name, double value) {
+  return {{"value", to_four_digits(value)}, {"unit", name.ends_with("_ratio") ? "ratio" : "count"}};
+}
+
+Json class_of(const KernelClassCost& cost) {
+  Json json = Json::object();
+  for_each_parameter(cost, [&json](const char* name, const auto& one) {
+    json[name] = number_of(name, one.value);
+    json[name]["kind"] = "assumed";
+    json[name]["source"] = one.source;
+  });
+  return json;
+}
+
+} // namespace
+
+std::string updated_kernel_file(const std::filesystem::path& path,
+                                const std::map<std::string, FittedClass>& classes) {
+  return with_fitted(Json::parse(read_text(path)), classes);
+}
+
+std::string new_kernel_file(const Gpu& gpu, const std::map<std::string, FittedClass>& classes) {
+  Json file{{"format_version", 1},
+            {"name", gpu.name},
+            {"summary", "Kernels on " + gpu.summary},
+            {"classes", Json::object()}};
+  for (const auto& [kernel_class, cost] : gpu.kernels) {
+    file["classes"][to_string(kernel_class)] = class_of(cost);
+  }
+  return with_fitted(std::move(file), classes);
 }
 
 } // namespace decodesim

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sim/device/gpu.hpp"
 #include "sim/device/kernel_parameters.hpp"
 
 #include <filesystem>
@@ -34,5 +35,10 @@ struct FittedClass {
 /// @throws InputError when the file cannot be read
 [[nodiscard]] std::string updated_kernel_file(const std::filesystem::path& path,
                                               const std::map<std::string, FittedClass>& classes);
+
+/// Text of a kernel file for a GPU that has none: the fitted classes, and all other numbers as the
+/// GPU has them, which are its relative's and assumed.
+[[nodiscard]] std::string new_kernel_file(const Gpu& gpu,
+                                          const std::map<std::string, FittedClass>& classes);
 
 } // namespace decodesim

@@ -2,10 +2,13 @@
 
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
+#include "sim/json_reader.hpp"
 #include "sim/model/hf_config.hpp"
 #include "sim/plan/operation.hpp"
 #include "validation/case_names.hpp"
 #include "validation/csv_table.hpp"
+#include "validation/measure/run_file.hpp"
+#include "validation/probe_operators.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -415,6 +418,9 @@ private:
 std::filesystem::path kernel_tables() { return data_root() / "validation" / "data" / "kernels"; }
 
 std::vector<OperatorTime> read_operators(const std::filesystem::path& path) {
+  if (const auto text = read_text(path); looks_like_run_file(text)) {
+    return probe_operators(parse_run_file(text, path.string()), path.filename().string());
+  }
   return Reader{path}.read();
 }
 

@@ -28,8 +28,9 @@ struct OperatorTime {
 /// Kernel times of a table, recognised by its columns (docs/formats.md): products (system, dtype,
 /// m, n, k, latency_us), decode attention (system, batch, num_heads, ..., latency_us), layers with
 /// experts (system, ..., moe_tp, moe_ep, latency_us), layers of models by operator (hardware,
-/// model, tp, op or layer, tokens, time_us), vidur's tables of layers and of attention.
-/// @throws InputError when the columns are of none of these
+/// model, tp, op or layer, tokens, time_us), vidur's tables of layers and of attention; or of a run
+/// file of probes (`validation/probe_operators.hpp`), recognised by being JSON.
+/// @throws InputError when the columns are of none of these, or as read_run_file
 [[nodiscard]] std::vector<OperatorTime> read_operators(const std::filesystem::path& path);
 
 /// Whether a measurement tells about device memory: what it repeats neither fits into the L2 cache,

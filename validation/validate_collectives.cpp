@@ -93,6 +93,8 @@ public:
     row.group += style == LaunchStyle::processes ? ""
                  : style == LaunchStyle::eager   ? " (eager)"
                                                  : " (one process)";
+    row.group += system->clean ? "" : " (not clean)";
+    row.in_overall = system->clean;
     row.reason = system->reason;
     try {
       const auto& bench = bench_of(*system, nodes, one.gpus / nodes);

@@ -1,5 +1,6 @@
 #include "sim/atomic_file.hpp"
 #include "sim/cli/commands.hpp"
+#include "sim/cli/flags.hpp"
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "validation/calibrate_collectives.hpp"
@@ -22,6 +23,9 @@ namespace {
 struct CalibrateFlags {
   std::vector<std::string> parts;
   bool check = false;
+  std::vector<std::string> probes;
+  Flag gpu;
+  Flag folder;
 };
 
 using Calibration = std::vector<ParameterFile> (*)();
@@ -37,7 +41,38 @@ std::string content(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>{file}, {}};
 }
 
+/// Writes what differs, unless it is only checked; tells which. @returns whether it differs
+bool update(const std::filesystem::path& path,
+            const std::filesystem::path& shown,
+            const std::string& text,
+            bool check) {
+  const bool same = content(path) == text;
+  if (!same && !check) {
+    write_file(path, text);
+  }
+  std::cout << shown.string() << (same ? ": unchanged\n" : check ? ": differs\n" : ": written\n");
+  return !same;
+}
+
+ExitCode calibrate_to_probes(const CalibrateFlags& flags) {
+  if (!flags.parts.empty()) {
+    throw UsageError{"--probes calibrates kernels alone: give it without a PART"};
+  }
+  const auto file = calibrate_kernels_to_probes({flags.probes.begin(), flags.probes.end()},
+                                                flags.gpu.value_or(""));
+  const auto path = flags.folder ? std::filesystem::path{*flags.folder} / file.path.filename()
+                                 : data_root() / file.path;
+  const bool changed = update(path, flags.folder ? path : file.path, file.text, flags.check);
+  return flags.check && changed ? ExitCode::bad_input : ExitCode::success;
+}
+
 ExitCode calibrate(const CalibrateFlags& flags) {
+  if (!flags.probes.empty()) {
+    return calibrate_to_probes(flags);
+  }
+  if (flags.gpu || flags.folder) {
+    throw UsageError{"--gpu-name and --output go with --probes"};
+  }
   std::vector<std::string> known;
   for (const auto& entry : calibrations) {
     known.push_back(entry.first);
@@ -54,16 +89,7 @@ ExitCode calibrate(const CalibrateFlags& flags) {
       continue;
     }
     for (const auto& file : fit()) {
-      const auto path = data_root() / file.path;
-      const bool same = content(path) == file.text;
-      changed += same ? 0 : 1;
-      std::cout << file.path.string()
-                << (same          ? ": unchanged\n"
-                    : flags.check ? ": differs\n"
-                                  : ": written\n");
-      if (!same && !flags.check) {
-        write_file(path, file.text);
-      }
+      changed += update(data_root() / file.path, file.path, file.text, flags.check) ? 1 : 0;
     }
   }
   return flags.check && changed > 0 ? ExitCode::bad_input : ExitCode::success;
@@ -75,14 +101,24 @@ Command add_calibrate_command(CLI::App& program) {
   auto* app = program.add_subcommand(
       "calibrate",
       "Fit the parameters of kernels, collectives and frameworks to the measurements that come\n"
-      "with the program, and write their files");
-  app->footer("Examples:\n"
-              "  decodesim calibrate\n"
-              "  decodesim calibrate kernels --check");
+      "with the program, or of a GPU's kernels to probes that ran on it, and write their files");
+  app->footer(
+      "Examples:\n"
+      "  decodesim calibrate\n"
+      "  decodesim calibrate kernels --check\n"
+      "  decodesim calibrate --probes measured/probes.json\n"
+      "  decodesim calibrate --probes probes.json --gpu-name my-gpu.json --output kernels/");
   auto flags = std::make_shared<CalibrateFlags>();
   app->add_option("PART", flags->parts, "kernels, collectives or frameworks; default: all")
       ->type_name("");
   app->add_flag("--check", flags->check, "Write nothing; exit code 3 when a file would change");
+  app->add_option("--probes", flags->probes, "Run files of decodesim-probe, all of one GPU")
+      ->type_name("FILE...");
+  app->add_option("--gpu-name", flags->gpu, "GPU that they are of; default: by the device's name")
+      ->type_name("NAME|PATH");
+  app->add_option(
+         "--output", flags->folder, "Folder of the kernel file; default: the program's own")
+      ->type_name("FOLDER");
   return {app, [flags] { return calibrate(*flags); }};
 }
 

@@ -3,6 +3,7 @@
 #include "sim/cli/output.hpp"
 #include "validation/validate_cases.hpp"
 #include "validation/validate_collectives.hpp"
+#include "validation/validate_measured.hpp"
 #include "validation/validate_operators.hpp"
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,9 @@ struct ValidateFlags {
   Flag cases;
   Flag collectives;
   Flag operators;
+  Flag measured;
+  Flag timeline;
+  bool spans = false;
   Flag machine;
   Flag nodes;
   Flag algorithm;
@@ -24,12 +28,24 @@ struct ValidateFlags {
 };
 
 ComparisonReport compare(const ValidateFlags& flags) {
-  const int files = (flags.cases ? 1 : 0) + (flags.collectives ? 1 : 0) + (flags.operators ? 1 : 0);
+  const int files = (flags.cases ? 1 : 0) + (flags.collectives ? 1 : 0) +
+                    (flags.operators ? 1 : 0) + (flags.measured ? 1 : 0);
   if (files > 1) {
-    throw UsageError{"give one of --cases, --collectives and --operators"};
+    throw UsageError{"give one of --cases, --collectives, --operators and --measured"};
   }
-  if ((flags.machine || flags.nodes || flags.algorithm) && !flags.collectives) {
-    throw UsageError{"--machine, --nodes and --algorithm go with --collectives"};
+  if (flags.machine && !flags.collectives && !flags.measured) {
+    throw UsageError{"--machine goes with --collectives and --measured"};
+  }
+  if ((flags.nodes || flags.algorithm) && !flags.collectives) {
+    throw UsageError{"--nodes and --algorithm go with --collectives"};
+  }
+  if ((flags.timeline || flags.spans) && !flags.measured) {
+    throw UsageError{"--timeline and --spans go with --measured"};
+  }
+  if (flags.measured) {
+    return validate_measured(
+        *flags.measured,
+        {.machine = flags.machine, .timeline = flags.timeline, .spans = flags.spans});
   }
   if (flags.collectives) {
     CollectiveSystem system{.machine = flags.machine, .nodes = {}, .collectives = flags.algorithm};
@@ -71,10 +87,21 @@ Command add_validate_command(CLI::App& program) {
                   "Collectives: output of nccl-tests, or a CSV file of such results")
       ->type_name("FILE")
       ->group(what);
-  app->add_option("--operators", flags->operators, "Single kernels: a CSV file of operator times")
+  app->add_option("--operators",
+                  flags->operators,
+                  "Single kernels: a CSV file of operator times, or a run file of probes")
       ->type_name("FILE")
       ->group(what);
-  const auto* system = "System of --collectives";
+  app->add_option("--measured", flags->measured, "Plans that GPUs executed: a run file")
+      ->type_name("FILE")
+      ->group(what);
+  const auto* executed = "Executed plans";
+  app->add_option(
+         "--timeline", flags->timeline, "Simulation and measurement side by side, for Perfetto")
+      ->type_name("FILE")
+      ->group(executed);
+  app->add_flag("--spans", flags->spans, "A row for each operation of each layer")->group(executed);
+  const auto* system = "System of --collectives, and machine of --measured";
   app->add_option("--machine", flags->machine, "Preset (see `list machines`) or machine file")
       ->type_name("NAME|PATH")
       ->group(system);

@@ -122,12 +122,14 @@ void take_kernels_of(const std::string& relative, const std::string& why, Gpu& g
   }
 }
 
-/// Kernels written in the GPU file, of the GPU that it names, measured on it, or of its nearest
+/// Kernels written in the GPU file, measured on it, of the GPU that it names, or of its nearest
 /// relative.
 void read_kernels(const JsonReader& json, Gpu& gpu) {
   const auto kernels = json.find("kernels");
   if (kernels && kernels->is_object()) {
     gpu.kernels = read_kernel_classes(*kernels);
+  } else if (const auto own = find_data_file(DataKind::kernels, gpu.name); !own.empty()) {
+    gpu.kernels = load_kernels(own);
   } else if (kernels) {
     const auto relative = kernels->as_string();
     if (find_data_file(DataKind::kernels, relative).empty()) {
@@ -135,8 +137,6 @@ void read_kernels(const JsonReader& json, Gpu& gpu) {
           kernels->where(), "GPU with kernels", relative, data_file_names(DataKind::kernels));
     }
     take_kernels_of(relative, "the relative that its file names, scaled by the datasheets", gpu);
-  } else if (const auto own = find_data_file(DataKind::kernels, gpu.name); !own.empty()) {
-    gpu.kernels = load_kernels(own);
   } else {
     take_kernels_of(nearest_with_kernels(gpu),
                     "the nearest GPU whose kernels are known, scaled by the datasheets",

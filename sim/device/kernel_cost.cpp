@@ -67,7 +67,10 @@ Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary&
   auto memory =
       (bytes_from_memory(work, cost, gpu) + ramp) / (gpu.memory_bandwidth.value * byte_efficiency);
   const auto own = library.fixed.find(work.kernel_class);
-  if (work.unsplit && own == library.fixed.end()) {
+  if (const auto unsplit = library.per_unsplit_token.find(work.kernel_class);
+      unsplit != library.per_unsplit_token.end()) {
+    memory = std::max(memory, unsplit->second * work.depth);
+  } else if (work.unsplit && own == library.fixed.end()) {
     memory = std::max(memory, value_or_zero(cost.per_unsplit_token) * work.depth);
   }
   if (const auto most = library.per_sm_bandwidth.find(work.kernel_class);

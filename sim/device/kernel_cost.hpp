@@ -29,6 +29,9 @@ struct KernelLibrary {
   /// Most that one streaming multiprocessor reads and writes: kernels with few loads in flight do
   /// not fill the memory of GPUs that have much of it for each.
   std::map<KernelClass, BytesPerSecond> per_sm_bandwidth = {};
+  /// Least time per token of the cache, of kernels with one block for each sequence and query head:
+  /// it reads all of the context alone.
+  std::map<KernelClass, Seconds> per_unsplit_token = {};
   /// Products in fp8 find their inputs quantised: they cost as those of class gemm. What class
   /// gemm_fp8 was fitted to begins with a kernel that quantises.
   bool fused_quantisation = false;
@@ -41,7 +44,7 @@ struct KernelLibrary {
 ///     fixed + per_depth x depth + per_row x rows / SMs + |(arithmetic, memory)|_q
 ///     arithmetic = flop / (peak x flop_efficiency)
 ///     memory = max((b + sqrt(bytes x ramp)) / (bandwidth x byte_efficiency),
-///                  per_unsplit_token x depth if unsplit,
+///                  per_unsplit_token x depth if unsplit, or if the library has one,
 ///                  bytes / (SMs x per_sm_bandwidth) if the library has one)
 ///
 /// b is `bytes`, of which those that fit into the L2 cache count cache_speedup times less. |.|_q is

@@ -60,7 +60,7 @@ std::map<KernelClass, KernelOverride> read_overrides(const JsonReader& json) {
   std::map<KernelClass, KernelOverride> overrides;
   for (const auto& name : json.keys()) {
     const auto entry = json.at(name);
-    entry.allow_only({"fixed", "byte_efficiency_ratio", "per_sm_bandwidth"});
+    entry.allow_only({"fixed", "byte_efficiency_ratio", "per_sm_bandwidth", "per_unsplit_token"});
     auto& kernel = overrides[kernel_class_named(name, entry.where())];
     if (const auto fixed = entry.find("fixed")) {
       kernel.fixed = read_seconds(*fixed);
@@ -70,6 +70,9 @@ std::map<KernelClass, KernelOverride> read_overrides(const JsonReader& json) {
     }
     if (const auto most = entry.find("per_sm_bandwidth")) {
       kernel.per_sm_bandwidth = read_bytes_per_second(*most);
+    }
+    if (const auto unsplit = entry.find("per_unsplit_token")) {
+      kernel.per_unsplit_token = read_seconds(*unsplit);
     }
   }
   return overrides;
@@ -166,6 +169,9 @@ KernelLibrary Framework::library() const {
     }
     if (kernel.per_sm_bandwidth) {
       library.per_sm_bandwidth[kernel_class] = kernel.per_sm_bandwidth->value;
+    }
+    if (kernel.per_unsplit_token) {
+      library.per_unsplit_token[kernel_class] = kernel.per_unsplit_token->value;
     }
   }
   return library;
@@ -298,6 +304,11 @@ std::vector<std::string> assumed_numbers(const Framework& framework) {
       add(name + "/per_sm_bandwidth",
           to_text(kernel.per_sm_bandwidth->value),
           *kernel.per_sm_bandwidth);
+    }
+    if (kernel.per_unsplit_token) {
+      add(name + "/per_unsplit_token",
+          to_text(kernel.per_unsplit_token->value),
+          *kernel.per_unsplit_token);
     }
   }
   return assumed;

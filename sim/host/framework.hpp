@@ -41,6 +41,7 @@ struct KernelOverride {
   std::optional<Sourced<Seconds>> fixed;                   ///< in place of the GPU's
   std::optional<Sourced<double>> byte_efficiency_ratio;    ///< times the GPU's
   std::optional<Sourced<BytesPerSecond>> per_sm_bandwidth; ///< most of one multiprocessor
+  std::optional<Sourced<Seconds>> per_unsplit_token;       ///< of attention that is never split
 };
 
 /// A serving framework: how its host launches work and what its programs do, apart from GPU and

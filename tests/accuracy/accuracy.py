@@ -38,9 +38,9 @@ def median(rows, prediction="simulated"):
     return quantile(found, 0.5) if found else None
 
 
-def table(head, rows):
+def table(head, rows, numbers_follow=True):
     yield "| " + " | ".join(head) + " |"
-    yield "| --- |" + " ---: |" * (len(head) - 1)
+    yield "| --- |" + (" ---: |" if numbers_follow else " --- |") * (len(head) - 1)
     for row in rows:
         yield "| " + " | ".join(row) + " |"
     yield ""
@@ -106,34 +106,72 @@ def not_covered(rows):
                      [[why, str(len(names)), names[0]] for why, names in reasons.items()])
 
 
-def page(program, data):
+def summary_words(rows, what):
+    found = errors(rows)
+    sizes = [abs(error) for error in found]
+    worst = max(rows, key=lambda row: abs(row["simulated"] / row["measured"] - 1))
+    within = sum(size <= 0.15 for size in sizes)
+    return (f"{len(found)} {what}: median {percent(quantile(sizes, 0.5))}, {percent(within / len(sizes))} of them within 15 %, "
+            f"nine in ten within {percent(quantile(sizes, 0.9))}, bias {percent(sum(found) / len(found), True)}, worst "
+            f"{percent(worst['simulated'] / worst['measured'] - 1, True)} ({worst['id']}).")
+
+
+def ranking_words(ranking):
+    wrong = "; ".join(" and ".join(pair) for pair in ranking["wrong"])
+    return (f"Layouts measured more than 10 % apart come out in the right order in {ranking['right']} of "
+            f"{ranking['pairs']} pairs" + (f": not {wrong}" if wrong else "") + ".")
+
+
+def residual_rows(root):
+    """Fits of links and communication kernels: the files of their parameters tell their residuals."""
+
+    def of(name, fit):
+        entries = fit.items() if isinstance(fit, dict) else enumerate(fit)
+        for key, value in entries:
+            if key == "residuals":
+                yield [name, value]
+            elif isinstance(value, (dict, list)):
+                more = "" if key == "kernels" else " " + str(key)
+                if isinstance(value, dict) and "transport" in value:
+                    more = f" {value['transport']}, compute capability {value['compute_capability']}"
+                yield from of(name + more, value)
+
+    for path in sorted((root / "sim/network").glob("*/fits/*.json")):
+        fit = json.loads(path.read_text())
+        yield from of(fit["name"], fit)
+
+
+def page(program, root):
+    data = root / "validation/data"
     cases = validate(program, "cases", data / "cases.csv")
     rows = cases["cases"]
-    unseen = [row for row in rows if not row["fitted"]]
+    is_alone = lambda row: row["group"].startswith(("NCCL,", "DeepEP"))
+    unseen = [row for row in rows if not row["fitted"] and not is_alone(row)]
     clean = [row for row in unseen if row["in_overall"]]
-    overall = cases["summary"]["overall"]
-    ranking = cases["layout_ranking"]
+    ran = [row for row in clean if row["simulated"] is not None]
     yield "## Decoding, never fitted\n"
-    yield (f"{overall['count']} clean rows: median {percent(overall['median_absolute_error_ratio'])}, nine in ten within "
-           f"{percent(overall['p90_absolute_error_ratio'])}, bias {percent(overall['bias_ratio'], True)}, worst "
-           f"{percent(overall['worst_error_ratio'], True)} ({overall['worst_case']}). Layouts measured more than 10 % apart "
-           f"come out in the right order in {ranking['right']} of {ranking['pairs']} pairs"
-           + (": not " + "; ".join(" and ".join(pair) for pair in ranking["wrong"]) if ranking["wrong"] else "") + ".\n")
+    yield summary_words(ran, "clean rows") + " " + ranking_words(cases["layout_ranking"]) + "\n"
     yield from summary_table(clean, "all")
     yield from bloom_table(rows)
-    unclear = [row for row in unseen if not row["in_overall"]]
-    yield "Rows that do not measure a decode step of a known batch (prefill dominates, an unknown batch, an undescribed host):\n"
-    yield from summary_table(unclear)
+    yield ("Rows that are not clean: prefill dominates them, their batch is not known, or their host or its links are not "
+           "described.\n")
+    yield from summary_table([row for row in unseen if not row["in_overall"]])
     yield "## Decoding, fitted\n"
-    yield "Residuals of the rows to which frameworks' host costs were fitted, and of other rows on one GPU.\n"
+    yield "Residuals of rows on one GPU and of FasterTransformer's 20B runs, to which host costs and delays were fitted.\n"
     yield from summary_table([row for row in rows if row["fitted"]])
     yield "## Collectives, never fitted\n"
     systems = [row for path in sorted((data / "collectives").glob("*.csv"))
                for row in validate(program, "collectives", path)["cases"]]
-    yield from summary_table(systems, "all")
+    alone = [row for row in rows if is_alone(row) and row["in_overall"]]
+    told = [row for row in systems + alone if row["simulated"] is not None and row["in_overall"]]
+    yield summary_words(told, "rows from 8 B to 16 GB") + "\n"
+    yield from summary_table(systems + alone, "all")
+    yield "## Collectives, fitted\n"
+    yield from table(["kernel", "residuals"], residual_rows(root), False)
     operators = [row for path in sorted((data / "kernels").glob("*.csv"))
                  for row in validate(program, "operators", path)["cases"]]
     yield "## Kernels, fitted\n"
+    yield "All tables of a GPU count alike in the fit of a class.\n"
     yield from summary_table(operators)
     yield "## Not simulated\n"
     yield from not_covered(rows + systems + operators)
@@ -141,7 +179,7 @@ def page(program, data):
 
 def main():
     program, root = sys.argv[1], Path(sys.argv[2])
-    text = "\n".join(page(program, root / "validation/data"))
+    text = "\n".join(page(program, root))
     wrong = []
 
     def put(path, begin, end, new):

@@ -3,6 +3,7 @@
 #include "validation/case_names.hpp"
 #include "validation/case_run.hpp"
 #include "validation/case_scenario.hpp"
+#include "validation/collective_time.hpp"
 #include "validation/layout_ranking.hpp"
 
 #include <gtest/gtest.h>
@@ -186,11 +187,72 @@ TEST(CaseRun, ExpressesTheMetricOfTheCase) {
   one.metric = "output_throughput";
   one.unit = "tok/s";
   EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 16 / whole_s, 1e-6);
+  one.metric = "total_throughput"; // 128 + 16 tokens
+  EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 144 / whole_s, 1e-6);
+  one.metric = "ttft";
+  one.unit = "s"; // all but 15 steps
+  EXPECT_NEAR(
+      simulate_case(one, {}).simulated.value(), whole_s - 15 * step_ms / 1e3, 1e-3 * whole_s);
   one.metric = "ms_per_generated_token";
   one.unit = "ms";
   EXPECT_NEAR(simulate_case(one, {}).simulated.value(), 1e3 * whole_s / 16, 1e-6);
   one.metric = "beauty";
   EXPECT_EQ(simulate_case(one, {}).status, CaseStatus::not_supported);
+}
+
+Case all_reduce_case() {
+  auto one = small_case();
+  one.model = "collective only";
+  one.gpu = "H100 SXM";
+  one.gpus = 8;
+  one.interconnect = "NVSwitch";
+  one.batch = "";
+  one.output_tokens = "8192";
+  one.framework = "NCCL";
+  one.metric = "allreduce_latency";
+  one.unit = "us";
+  return one;
+}
+
+TEST(CaseRun, SimulatesACollectiveAlone) {
+  const auto outcome = simulate_case(all_reduce_case());
+  ASSERT_EQ(outcome.status, CaseStatus::ok) << outcome.reason;
+  std::vector<int> gpus{0, 1, 2, 3, 4, 5, 6, 7};
+  const CollectiveBench bench{find_machine("dgx-h100", 1, ""), gpus, "nccl"};
+  EXPECT_NEAR(outcome.simulated.value(),
+              bench.time(CollectiveKind::all_reduce, Bytes{8192}).value() * 1e6,
+              1e-9);
+  // 2 x 7/8 of 8,192 bytes over links of 450 GB/s: 0.03 us, without any latency.
+  EXPECT_NEAR(outcome.roofline.value(), 2 * 7.0 / 8 * 8192 / 450e9 * 1e6, 1e-3);
+}
+
+TEST(CaseRun, SimulatesAnExchangeAlone) {
+  auto one = all_reduce_case();
+  one.model = "DeepSeek-V3";
+  one.ep = 8;
+  one.batch = "1024"; // 128 tokens of each rank
+  one.framework = "DeepEP low-latency";
+  one.metric = "dispatch_latency";
+  const auto there = simulate_case(one);
+  ASSERT_EQ(there.status, CaseStatus::ok) << there.reason;
+  one.metric = "combine_latency";
+  const auto back = simulate_case(one);
+  // fp8 and scales there, 16 bits back: nearly twice the bytes.
+  EXPECT_GT(back.simulated.value(), 1.2 * there.simulated.value());
+  one.model = "Llama-3-8B";
+  EXPECT_EQ(simulate_case(one).status, CaseStatus::invalid);
+}
+
+TEST(CaseRun, RefusesACollectiveOfNothing) {
+  auto one = all_reduce_case();
+  one.output_tokens = "much";
+  EXPECT_EQ(simulate_case(one).status, CaseStatus::invalid);
+  one = all_reduce_case();
+  one.gpus = 1;
+  EXPECT_EQ(simulate_case(one).status, CaseStatus::invalid);
+  one = all_reduce_case();
+  one.unit = "s";
+  EXPECT_EQ(simulate_case(one).status, CaseStatus::invalid);
 }
 
 TEST(LayoutRanking, CountsPairsOfTheSameWorkloadInTheWrongOrder) {

@@ -459,6 +459,58 @@ TEST(KernelLibrary, ReplacesFixedCostsAndScalesEfficiencies) {
   EXPECT_NEAR(kernel_time(work, gpu, library).value(), 5e-6, 1e-15);
 }
 
+// 20 processors of 10 GB/s each move 1 MB in 5 us, however wide the memory; in 1 us at 1000 GB/s,
+// where 200 of them do.
+TEST(KernelLibrary, LimitsWhatOneProcessorMoves) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.sm_count.value = 20;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.kernels[KernelClass::gemm] = {{{}, {}, ""}, {1.0, {}, ""}, {1.0, {}, ""}};
+  const KernelWork work{.kernel_class = KernelClass::gemm, .bytes = Bytes{1e6}};
+  const KernelLibrary library{
+      .fixed = {}, .byte_efficiency = {}, .per_sm_bandwidth = {{KernelClass::gemm, 10.0_GBps}}};
+  EXPECT_NEAR(kernel_time(work, gpu, library).value(), 5e-6, 1e-15);
+  gpu.sm_count.value = 200;
+  EXPECT_NEAR(kernel_time(work, gpu, library).value(), 1e-6, 1e-15);
+}
+
+// Split, 3 MB at 1000 GB/s take 3 us; one block reads 1000 tokens at 20 ns each, whatever the KV
+// heads.
+TEST(KernelLibrary, HoldsUnsplitAttentionToOneBlock) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.kernels[KernelClass::attention_decode] = {{{}, {}, ""}, {1.0, {}, ""}, {1.0, {}, ""}};
+  const KernelWork work{
+      .kernel_class = KernelClass::attention_decode, .bytes = Bytes{3e6}, .depth = 1000};
+  EXPECT_NEAR(kernel_time(work, gpu).value(), 3e-6, 1e-15);
+  const KernelLibrary library{
+      .fixed = {},
+      .byte_efficiency = {},
+      .per_unsplit_token = {{KernelClass::attention_decode, Seconds{20e-9}}}};
+  EXPECT_NEAR(kernel_time(work, gpu, library).value(), 20e-6, 1e-15);
+}
+
+// Class gemm_fp8 starts in 7 us since it quantises first; where that is fused, products in fp8 cost
+// as class gemm.
+TEST(KernelLibrary, SparesFusedQuantisation) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.peak[DataType::fp8].value = 200.0_TFLOPs;
+  gpu.kernels[KernelClass::gemm] = {{3.0_us, {}, ""}, {1.0, {}, ""}, {1.0, {}, ""}};
+  gpu.kernels[KernelClass::gemm_fp8] = {{7.0_us, {}, ""}, {1.0, {}, ""}, {1.0, {}, ""}};
+  const KernelWork work{
+      .kernel_class = KernelClass::gemm, .compute = DataType::fp8, .bytes = Bytes{1e6}};
+  EXPECT_NEAR(kernel_time(work, gpu).value(), 8e-6, 1e-15);
+  EXPECT_NEAR(
+      kernel_time(work, gpu, {.fixed = {}, .byte_efficiency = {}, .fused_quantisation = true})
+          .value(),
+      4e-6,
+      1e-15);
+}
+
 TEST(GpuFile, RequiresAPeakOfSixteenBits) {
   const InputFile file{
       changed(changed(preset_text(), "\"bf16\"", "\"_bf16\""), "\"fp16\"", "\"_fp16\""),
