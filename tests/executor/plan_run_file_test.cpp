@@ -3,6 +3,7 @@
 #include "tests/executor/recording_device.hpp"
 #include "tests/support/tiny_model.hpp"
 #include "validation/executor/plan_run_file.hpp"
+#include "validation/measure/run_file.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,12 +45,15 @@ TEST(PlanRunFile, HasEverySpanOfEveryRank) {
   }
   ranks[0]["steps"] = {4.0, 7.0};
   ranks[1]["steps"] = {5.0, 6.0};
-  const auto file = ordered_json::parse(plan_run_text({.name = "tiny pp2",
-                                                       .scenario = R"({"model": "tiny"})",
-                                                       .mode = "shared",
-                                                       .not_comparable = "ranks took turns",
-                                                       .provenance = R"({"device": "none"})"},
-                                                      ranks));
+  const auto text = plan_run_text({.name = "tiny pp2",
+                                   .scenario = R"({"model": "tiny"})",
+                                   .mode = "shared",
+                                   .not_comparable = "ranks took turns",
+                                   .provenance = provenance_line({.device = "none"})},
+                                  ranks);
+  EXPECT_EQ(parse_run_file(text, "test").plans.at(0).ranks.at(1).spans.at(0).name,
+            "receive.hidden");
+  const auto file = ordered_json::parse(text);
   EXPECT_EQ(file["kind"], "plan");
   EXPECT_EQ(file["provenance"]["device"], "none");
   const auto& run = file["plans"][0];

@@ -7,6 +7,7 @@
 #include "sim/scenario/scenario_json.hpp"
 #include "sim/version.hpp"
 #include "strategies/build_plan.hpp"
+#include "validation/cuda/device_description.hpp"
 #include "validation/cuda/executor/cuda_check.hpp"
 #include "validation/cuda/executor/measured_run.hpp"
 #include "validation/executor/executable.hpp"
@@ -172,9 +173,10 @@ int gpu_of(const Task& task, int local_rank) {
 std::string measured(const Task& task, int rank, int local_rank, const Rendezvous& rendezvous) {
   auto settings = task.settings;
   settings.gpu = gpu_of(task, local_rank);
+  const auto start = utc_now();
   auto json =
       rank_run_json(task.plan, measure_rank(task.plan, task.model, rank, settings, rendezvous));
-  json["provenance"] = nlohmann::ordered_json::parse(provenance_json(settings.gpu, task.command));
+  json["provenance"] = nlohmann::ordered_json::parse(provenance_json(start, task.command));
   return json.dump();
 }
 

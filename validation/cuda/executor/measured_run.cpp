@@ -1,17 +1,14 @@
 #include "validation/cuda/executor/measured_run.hpp"
 
 #include "sim/version.hpp"
-#include "validation/cuda/executor/cuda_check.hpp"
+#include "validation/cuda/device_description.hpp"
 #include "validation/cuda/executor/cuda_device.hpp"
 #include "validation/executor/rank_process.hpp"
 #include "validation/executor/watchdog.hpp"
 
-#include <nlohmann/json.hpp>
-
-#include <cstdio>
-#include <ctime>
 #include <iostream>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace decodesim {
@@ -61,10 +58,6 @@ void prepare_process(const RankSettings& settings, int rank, int ranks) {
   if (settings.shares_gpu) {
     let_ranks_share_a_gpu(rank, ranks);
   }
-}
-
-std::string version_text(int number, int major, int minor) {
-  return std::to_string(number / major) + "." + std::to_string(number % major / minor);
 }
 
 } // namespace
@@ -129,37 +122,16 @@ Logits measure_logits(const Plan& plan,
   return collector.logits();
 }
 
-std::string provenance_json(int gpu, const std::string& command) {
-  cudaDeviceProp properties{};
-  require(cudaGetDeviceProperties(&properties, gpu), "ask a GPU what it is");
-  int devices = 0;
-  int driver = 0;
-  int runtime = 0;
-  int nccl = 0;
-  require(cudaGetDeviceCount(&devices), "count GPUs");
-  require(cudaDriverGetVersion(&driver), "ask for the driver's version");
-  require(cudaRuntimeGetVersion(&runtime), "ask for CUDA's version");
-  require(ncclGetVersion(&nccl), "ask for NCCL's version");
-  const std::time_t now = std::time(nullptr);
-  char utc[32] = "";
-  std::strftime(utc, sizeof utc, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-  return nlohmann::ordered_json{
-      {"device", properties.name},
-      {"devices", devices},
-      {"compute_capability",
-       std::to_string(properties.major) + "." + std::to_string(properties.minor)},
-      {"sm_count", properties.multiProcessorCount},
-      {"l2_bytes", properties.l2CacheSize},
-      {"memory_bytes", properties.totalGlobalMem},
-      {"driver", version_text(driver, 1000, 10)},
-      {"cuda", version_text(runtime, 1000, 10)},
-      {"nccl", version_text(nccl, 10000, 100) + "." + std::to_string(nccl % 100)},
-      {"start_utc", utc},
-      {"program", "decodesim-measure"},
-      {"version", version()},
-      {"revision", revision()},
-      {"command", command}}
-      .dump();
+std::string provenance_json(const std::string& start_utc, const std::string& command) {
+  auto from = describe_device();
+  from.after = std::exchange(from.before, std::nullopt);
+  from.start_utc = start_utc;
+  from.end_utc = utc_now();
+  from.program = "decodesim-measure";
+  from.version = version();
+  from.revision = revision();
+  from.command = command;
+  return provenance_line(from);
 }
 
 } // namespace decodesim

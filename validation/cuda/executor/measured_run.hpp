@@ -37,8 +37,9 @@ struct RankSettings {
                                     const RankSettings& settings,
                                     const Rendezvous& rendezvous);
 
-/// GPU, driver and libraries, as JSON; needs a GPU that is in use.
+/// What a run file says of the GPU that this process uses, its state now (after the run), driver
+/// and libraries: one line of JSON.
 /// @param command  as it was typed
-[[nodiscard]] std::string provenance_json(int gpu, const std::string& command);
+[[nodiscard]] std::string provenance_json(const std::string& start_utc, const std::string& command);
 
 } // namespace decodesim
