@@ -29,9 +29,10 @@ BufferId kv_attention_kernels(ProgramBuilder& builder,
       gemm(builder, tokens, q + 2 * kv, model.hidden_size, model.qkv_bias),
       {.layer = layer, .reads = {normed, weights(layer_name(layer, "qkv_proj"))}, .writes = {qkv}});
   if (model.qk_norm) {
-    builder.kernel("qk_norm",
-                   row_kernel(builder, RowFunction::qk_norm, tokens, q + kv, q + kv),
-                   {.layer = layer, .reads = {qkv}, .writes = {qkv}});
+    builder.kernel(
+        "qk_norm",
+        row_kernel(builder, RowFunction::qk_norm, tokens, q + kv, q + kv),
+        {.layer = layer, .reads = {qkv, weights(layer_name(layer, "qk_norm"))}, .writes = {qkv}});
   }
   const auto cache = builder.buffer(layer_name(layer, "kv_cache"));
   if (model.position == PositionKind::rotary) {

@@ -203,8 +203,8 @@ private:
       return;
     }
     const auto stream = builder.stream(token_stream("receive", stage));
-    const auto tokens =
-        builder.activation(per_micro_batch("tokens", pass), {pass.sequences}, DataType::fp32);
+    const auto tokens = builder.decode_activation(
+        per_micro_batch("tokens", pass), {pass.sequences}, DataType::fp32);
     builder.messages(
         stream,
         "receive.tokens",

@@ -56,6 +56,11 @@ Bytes bytes_of(const std::vector<std::int64_t>& shape, DataType type) {
 BufferId
 ProgramBuilder::weights(const std::string& name, std::vector<std::int64_t> shape, DataType type) {
   const auto bytes = bytes_of(shape, type);
+  if (gathering_into_ >= 0) {
+    const auto offset = std::exchange(gathered_, gathered_ + bytes);
+    return add_buffer(
+        {name, BufferKind::gathered_part, std::move(shape), type, bytes, gathering_into_, offset});
+  }
   program_.weights += bytes;
   return add_buffer({name, BufferKind::weights, std::move(shape), type, bytes});
 }
@@ -72,6 +77,13 @@ BufferId ProgramBuilder::gather_buffer(const std::string& name, Bytes bytes) {
                      {static_cast<std::int64_t>(bytes.value())},
                      DataType::int8,
                      bytes});
+}
+
+void ProgramBuilder::gather_into(BufferId buffer, const std::function<void()>& declare) {
+  gathering_into_ = buffer;
+  gathered_ = Bytes{};
+  declare();
+  gathering_into_ = -1;
 }
 
 BufferId ProgramBuilder::kv_cache(int layer,
@@ -110,8 +122,14 @@ BufferId ProgramBuilder::kv_cache(int layer,
 BufferId ProgramBuilder::activation(const std::string& name,
                                     std::vector<std::int64_t> shape,
                                     DataType type) {
-  const std::string full = (pass_.part == Part::prologue ? "prefill." : "") + name + "." +
-                           std::to_string(shape.empty() ? 0 : shape.front());
+  return decode_activation(
+      (pass_.part == Part::prologue ? "prefill." : "") + name, std::move(shape), type);
+}
+
+BufferId ProgramBuilder::decode_activation(const std::string& name,
+                                           std::vector<std::int64_t> shape,
+                                           DataType type) {
+  const auto full = name + "." + std::to_string(shape.empty() ? 0 : shape.front());
   if (const auto found = buffers_.find(full); found != buffers_.end()) {
     return found->second;
   }

@@ -5,6 +5,7 @@
 #include "sim/plan/workload.hpp"
 #include "strategies/layout.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -67,19 +68,27 @@ public:
   /// The event of that name, made on first use.
   [[nodiscard]] EventId event(const std::string& name);
 
-  /// Resident weights of this rank's shard; counts towards Program::weights.
+  /// Weights of this rank's shard: resident, which count towards Program::weights, or inside a
+  /// gather_into().
   BufferId weights(const std::string& name, std::vector<std::int64_t> shape, DataType type);
   /// A buffer that several layers' gathered weights use in turn; declared again, it grows to the
   /// larger size.
   BufferId gather_buffer(const std::string& name, Bytes bytes);
+  /// Weights that `declare` declares lie in a gather buffer, one after another from its beginning.
+  void gather_into(BufferId buffer, const std::function<void()>& declare);
   /// Key and value cache of one layer for all sequences of the rank, at its longest: the model's
   /// latent, or a key and a value per KV head, of the layer's window alone if it has one.
   BufferId kv_cache(int layer, std::int64_t kv_heads, std::int64_t sequences, std::int64_t tokens);
   /// An activation; the same name and shape give the same buffer.
   BufferId activation(const std::string& name, std::vector<std::int64_t> shape, DataType type);
+  /// The same as a decode step's, wherever it is declared: token ids that a prefill gives.
+  BufferId
+  decode_activation(const std::string& name, std::vector<std::int64_t> shape, DataType type);
 
   /// Finds a buffer declared before. @throws std::out_of_range
   [[nodiscard]] BufferId buffer(const std::string& name) const;
+
+  [[nodiscard]] bool has_buffer(const std::string& name) const { return buffers_.contains(name); }
 
   /// Declarations and operations from here on belong to this chunk of the stage.
   void enter(const Stage& stage) { stage_ = stage; }
@@ -115,6 +124,8 @@ public:
   ProgramTraits traits;
   /// Name of the gather buffer that holds the weights in use; strategies that gather set it.
   std::string gathered_into;
+  /// And of the unit that lies in it ("L3").
+  std::string gathered_unit;
 
   [[nodiscard]] Program& program() { return program_; }
 
@@ -132,6 +143,8 @@ private:
   std::map<std::string, EventId> events_;
   std::map<std::string, BufferId> buffers_;
   std::map<StreamId, std::vector<EventId>> pending_waits_;
+  BufferId gathering_into_ = -1; ///< -1 = weights are resident
+  Bytes gathered_;               ///< declared in it so far
 };
 
 } // namespace decodesim

@@ -4,37 +4,52 @@
 
 namespace decodesim {
 
-void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
+void declare_embedding(ProgramBuilder& builder, const Shard& shard) {
   const auto& model = builder.model();
-  const auto& stage = builder.stage();
   const auto other = builder.precision().activations();
   const std::int64_t hidden = model.hidden_size;
-  const auto norm = norm_parameters(model, hidden);
+  const bool on_host = builder.traits.host_embedding;
+  builder.weights(
+      "embedding", {on_host ? 0 : shard.vocabulary, hidden}, builder.precision().tables());
+  if (model.position == PositionKind::learned) {
+    const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
+    builder.weights("positions", {positions, hidden}, other);
+  }
+  if (model.embedding_norm) {
+    builder.weights("embedding_norm", {norm_parameters(model, hidden)}, other);
+  }
+}
+
+void declare_layer(ProgramBuilder& builder, int layer, const Shard& shard) {
+  declare_attention(builder, layer, shard);
+  if (builder.model().has_experts(layer)) {
+    declare_experts(builder, layer);
+  } else {
+    declare_ffn(builder, layer, shard);
+  }
+}
+
+void declare_head(ProgramBuilder& builder, const Shard& shard, bool has_table) {
+  const auto& model = builder.model();
+  const std::int64_t hidden = model.hidden_size;
+  builder.weights(
+      "final_norm", {norm_parameters(model, hidden)}, builder.precision().activations());
+  if (has_table) {
+    builder.weights("lm_head", {shard.vocabulary, hidden}, builder.precision().tables());
+  }
+}
+
+void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard) {
+  const auto& stage = builder.stage();
   if (stage.first()) {
-    const bool on_host = builder.traits.host_embedding;
-    builder.weights(
-        "embedding", {on_host ? 0 : shard.vocabulary, hidden}, builder.precision().tables());
-    if (model.position == PositionKind::learned) {
-      const std::int64_t positions = std::int64_t{model.max_positions} + model.extra_positions;
-      builder.weights("positions", {positions, hidden}, other);
-    }
-    if (model.embedding_norm) {
-      builder.weights("embedding_norm", {norm}, other);
-    }
+    declare_embedding(builder, shard);
   }
   for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
-    declare_attention(builder, layer, shard);
-    if (model.has_experts(layer)) {
-      declare_experts(builder, layer);
-    } else {
-      declare_ffn(builder, layer, shard);
-    }
+    declare_layer(builder, layer, shard);
   }
   if (stage.last()) {
-    builder.weights("final_norm", {norm}, other);
-    if (!(model.tied_embeddings && stage.first()) || builder.traits.host_embedding) {
-      builder.weights("lm_head", {shard.vocabulary, hidden}, builder.precision().tables());
-    }
+    const bool tied_here = builder.model().tied_embeddings && stage.first();
+    declare_head(builder, shard, !tied_here || builder.traits.host_embedding);
   }
 }
 
@@ -69,14 +84,15 @@ void embedding_kernels(ProgramBuilder& builder,
       {.reads = reads, .writes = {builder.hidden}});
 }
 
-void after_embedding(ProgramBuilder& builder, const Pass& pass) {
+void after_embedding(ProgramBuilder& builder, const Pass& pass, const WeightBuffer& weights) {
   if (!builder.model().embedding_norm) {
     return;
   }
   const std::int64_t hidden = builder.model().hidden_size;
-  builder.kernel("embedding_norm",
-                 row_kernel(builder, RowFunction::norm, stream_rows(builder, pass), hidden, hidden),
-                 {.reads = {builder.hidden}, .writes = {builder.hidden}});
+  builder.kernel(
+      "embedding_norm",
+      row_kernel(builder, RowFunction::norm, stream_rows(builder, pass), hidden, hidden),
+      {.reads = {builder.hidden, weights("embedding_norm")}, .writes = {builder.hidden}});
 }
 
 void residual_kernel(ProgramBuilder& builder, const Pass& pass) {

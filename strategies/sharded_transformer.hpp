@@ -16,6 +16,12 @@ namespace decodesim {
 /// Declares this rank's shard of everything its stage holds as resident weights.
 void declare_sharded_weights(ProgramBuilder& builder, const Shard& shard);
 
+/// The parts of it: embedding, one layer, final norm and LM head.
+/// @param has_table  whether the LM head is a matrix of its own, not the embedding's table
+void declare_embedding(ProgramBuilder& builder, const Shard& shard);
+void declare_layer(ProgramBuilder& builder, int layer, const Shard& shard);
+void declare_head(ProgramBuilder& builder, const Shard& shard, bool has_table);
+
 /// Declares the cache of the stage's layers.
 void declare_cache(ProgramBuilder& builder,
                    const Shard& shard,
@@ -29,7 +35,7 @@ void embedding_kernels(ProgramBuilder& builder,
                        const WeightBuffer& weights);
 
 /// What follows the summed embedding: the norm of BLOOM; nothing in other models.
-void after_embedding(ProgramBuilder& builder, const Pass& pass);
+void after_embedding(ProgramBuilder& builder, const Pass& pass, const WeightBuffer& weights);
 
 /// Adds the residual stream to the hidden states, which then are all that the next stage needs.
 void residual_kernel(ProgramBuilder& builder, const Pass& pass);

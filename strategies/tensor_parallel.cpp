@@ -56,7 +56,7 @@ void TensorParallel::embedding(ProgramBuilder& builder, const Pass& pass) const 
   if (!has_whole_vocabulary(builder)) {
     sum_hidden(builder, pass, "embedding", -1);
   }
-  after_embedding(builder, pass);
+  after_embedding(builder, pass, weight_buffer(builder));
 }
 
 void TensorParallel::layer(ProgramBuilder& builder, const Pass& pass, int layer) const {

@@ -60,10 +60,11 @@ public:
     for (int slot = 0; slot < slots(builder); ++slot) {
       builder.gather_buffer(slot_name(slot), largest);
     }
+    declare_parts(builder);
   }
 
   void embedding(ProgramBuilder& builder, const Pass& pass) const override {
-    gathered(builder, 0, "embedding", -1, embedding_bytes(builder), [&] {
+    gathered(builder, 0, "embedding", "embedding", -1, embedding_bytes(builder), [&] {
       TensorParallel::embedding(builder, pass);
     });
   }
@@ -71,7 +72,8 @@ public:
   void layer(ProgramBuilder& builder, const Pass& pass, int layer) const override {
     const auto& stage = builder.stage();
     const int unit = layer - stage.first_layer + (stage.first() ? 1 : 0);
-    gathered(builder, unit, "layer", layer, layer_bytes(builder, layer), [&] {
+    const auto name = "L" + std::to_string(layer);
+    gathered(builder, unit, name, "layer", layer, layer_bytes(builder, layer), [&] {
       TensorParallel::layer(builder, pass, layer);
     });
   }
@@ -79,18 +81,24 @@ public:
   void head(ProgramBuilder& builder, const Pass& pass) const override {
     const auto& stage = builder.stage();
     const int unit = stage.layers + (stage.first() ? 1 : 0);
-    gathered(builder, unit, "head", -1, head_bytes(builder), [&] {
+    gathered(builder, unit, "head", "head", -1, head_bytes(builder), [&] {
       TensorParallel::head(builder, pass);
     });
   }
 
 protected:
-  /// Every matrix of the layer at hand lies in the slot that was gathered last.
+  /// Every matrix lies in the slot that its unit is gathered into. A tied table is gathered again
+  /// for the head, where it has no name of its own.
   [[nodiscard]] WeightBuffer weight_buffer(const ProgramBuilder& builder) const override {
     if (builder.layout().dp == 1) {
       return TensorParallel::weight_buffer(builder);
     }
-    return [&builder](const std::string&) { return builder.buffer(builder.gathered_into); };
+    return [&builder](const std::string& name) {
+      const auto slot = builder.buffer(builder.gathered_into);
+      const bool has_part =
+          builder.has_buffer(name) && !(builder.gathered_unit == "head" && name == "embedding");
+      return has_part ? builder.buffer(name) : slot;
+    };
   }
 
 private:
@@ -142,10 +150,29 @@ private:
     return units;
   }
 
+  /// Where each tensor of a unit lies once it is gathered.
+  static void declare_parts(ProgramBuilder& builder) {
+    const auto shard = shard_of(builder);
+    const auto& stage = builder.stage();
+    int unit = 0;
+    const auto next_slot = [&] { return builder.buffer(slot_name(unit++ % slots(builder))); };
+    if (stage.first()) {
+      builder.gather_into(next_slot(), [&] { declare_embedding(builder, shard); });
+    }
+    for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+      builder.gather_into(next_slot(), [&] { declare_layer(builder, layer, shard); });
+    }
+    if (stage.last()) {
+      const bool tied_here = builder.model().tied_embeddings && stage.first();
+      builder.gather_into(next_slot(), [&] { declare_head(builder, shard, !tied_here); });
+    }
+  }
+
   /// Gathers unit number `unit` of the pass, runs `compute` with it, and frees its buffer.
   template <class Compute>
   static void gathered(ProgramBuilder& builder,
                        int unit,
+                       const std::string& name,
                        const char* what,
                        int layer,
                        Bytes bytes,
@@ -160,13 +187,15 @@ private:
     const auto free = builder.event(slot_name(slot) + ".free");
     const auto full = builder.event(slot_name(slot) + ".full");
     builder.wait(gather, free);
-    builder.collective(gather,
-                       std::string{"all_gather."} + what,
-                       {.kind = CollectiveKind::all_gather, .axis = "dp", .total_bytes = bytes},
-                       {.layer = layer, .reads = {}, .writes = {buffer}});
+    builder.collective(
+        gather,
+        std::string{"all_gather."} + what,
+        {.kind = CollectiveKind::all_gather, .axis = "dp", .total_bytes = bytes},
+        {.layer = layer, .reads = {builder.buffer(name + ".shard")}, .writes = {buffer}});
     builder.record(gather, full);
     builder.wait(0, full);
     builder.gathered_into = slot_name(slot);
+    builder.gathered_unit = name;
     if (builder.traits.copies_gathered_weights) {
       const auto type = builder.precision().activations();
       const auto elements = static_cast<std::int64_t>(bytes.value() / element_bytes(type).value());

@@ -180,29 +180,20 @@ double ExpertLoads::mean_rows_sent(int layer, int micro_batch, int group) const 
   return mean_rows_sent_[slot_of(Part::prologue, layer, micro_batch, group)];
 }
 
-ExpertLoad ExpertLoads::count(Part part, int step, int layer, int micro_batch, int group) const {
+template <class Visit>
+void ExpertLoads::visit_pairs(
+    Part part, int step, int layer, int micro_batch, int group, Visit visit) const {
   const bool prefill = part == Part::prologue;
-  const auto& placement =
-      placements_[placements_.size() == 1 ? 0 : static_cast<std::size_t>(layer)];
-  const int ep = std::max(1, grid_.ep);
-  const int shards = grid_.shards();
-  const auto members = static_cast<std::size_t>(grid_.members());
-  const auto experts = static_cast<std::size_t>(tokens_.experts);
+  const auto& placed = placement(layer);
   const int first_dp = grid_.ep > 0 ? 0 : group;
   const int dps = grid_.ep > 0 ? grid_.dp : 1;
   const auto queries = prefill ? tokens_.prompt_tokens : 1;
-
-  std::vector<RoutedWork> at_index(static_cast<std::size_t>(ep)); // the same on all its shards
-  std::vector<bool> hit(static_cast<std::size_t>(ep) * experts, false);
-  std::vector<bool> hit_anywhere(experts, false);
-  std::vector<int> turn(experts, 0);                    // which copy is next
-  std::vector<std::int64_t> rows(members * members, 0); // from x members + to
+  std::vector<int> turn(static_cast<std::size_t>(tokens_.experts), 0); // which copy is next
   std::vector<int> chosen(static_cast<std::size_t>(tokens_.experts_per_token));
-  std::vector<int> indices;
   for (int dp = 0; dp < dps; ++dp) {
-    const auto at_dp = static_cast<std::size_t>(first_dp + dp);
-    const auto sequences = grid_.sequences[at_dp][static_cast<std::size_t>(micro_batch)];
-    const auto first = first_sequence_[at_dp][static_cast<std::size_t>(micro_batch)];
+    const auto sequences = grid_.sequences[static_cast<std::size_t>(first_dp + dp)]
+                                          [static_cast<std::size_t>(micro_batch)];
+    const auto first = first_sequence(first_dp + dp, micro_batch);
     const Slices slices{sequences * queries, grid_.tp};
     for (std::int64_t token = 0; token < sequences * queries; ++token) {
       routing_->route({.iteration = prefill ? 0 : step + 1,
@@ -210,30 +201,59 @@ ExpertLoad ExpertLoads::count(Part part, int step, int layer, int micro_batch, i
                        .sequence = first + token / queries,
                        .position = prefill ? token % queries : tokens_.prompt_tokens + step},
                       chosen);
-      indices.clear();
+      const int owner = dp * grid_.tp + slices.owner(token);
       for (const int expert : chosen) {
-        const auto& holders = placement.holders(expert);
-        const auto e = static_cast<std::size_t>(expert);
-        const int index = holders[static_cast<std::size_t>(turn[e])];
-        turn[e] = (turn[e] + 1) % static_cast<int>(holders.size());
-        ++at_index[static_cast<std::size_t>(index)].pairs;
-        hit[static_cast<std::size_t>(index) * experts + e] = true;
-        hit_anywhere[e] = true;
-        if (std::find(indices.begin(), indices.end(), index) == indices.end()) {
-          indices.push_back(index);
-        }
-      }
-      const auto owner = static_cast<std::size_t>(dp * grid_.tp + slices.owner(token));
-      for (const int index : indices) {
-        ++at_index[static_cast<std::size_t>(index)].tokens;
-        for (int member = index * shards; member < (index + 1) * shards; ++member) {
-          if (member / grid_.tp != dp) {
-            ++rows[owner * members + static_cast<std::size_t>(member)];
-          }
-        }
+        const auto& holders = placed.holders(expert);
+        auto& next = turn[static_cast<std::size_t>(expert)];
+        const int index = holders[static_cast<std::size_t>(next)];
+        next = (next + 1) % static_cast<int>(holders.size());
+        visit(RoutedPair{
+            .dp = first_dp + dp, .token = token, .owner = owner, .expert = expert, .index = index});
       }
     }
   }
+}
+
+std::vector<RoutedPair>
+ExpertLoads::pairs(Part part, int step, int layer, int micro_batch, int group) const {
+  std::vector<RoutedPair> all;
+  visit_pairs(
+      part, step, layer, micro_batch, group, [&all](const RoutedPair& one) { all.push_back(one); });
+  return all;
+}
+
+ExpertLoad ExpertLoads::count(Part part, int step, int layer, int micro_batch, int group) const {
+  const int ep = std::max(1, grid_.ep);
+  const int shards = grid_.shards();
+  const auto members = static_cast<std::size_t>(grid_.members());
+  const auto experts = static_cast<std::size_t>(tokens_.experts);
+
+  std::vector<RoutedWork> at_index(static_cast<std::size_t>(ep)); // the same on all its shards
+  std::vector<bool> hit(static_cast<std::size_t>(ep) * experts, false);
+  std::vector<bool> hit_anywhere(experts, false);
+  std::vector<std::int64_t> rows(members * members, 0); // from x members + to
+  std::vector<int> indices;                             // that have the token so far
+  std::int64_t choices = 0;
+  visit_pairs(part, step, layer, micro_batch, group, [&](const RoutedPair& pair) {
+    if (choices++ % tokens_.experts_per_token == 0) {
+      indices.clear();
+    }
+    const auto e = static_cast<std::size_t>(pair.expert);
+    const auto index = static_cast<std::size_t>(pair.index);
+    ++at_index[index].pairs;
+    hit[index * experts + e] = true;
+    hit_anywhere[e] = true;
+    if (std::find(indices.begin(), indices.end(), pair.index) != indices.end()) {
+      return;
+    }
+    indices.push_back(pair.index);
+    ++at_index[index].tokens;
+    for (int member = pair.index * shards; member < (pair.index + 1) * shards; ++member) {
+      if (member / grid_.tp != pair.owner / grid_.tp) {
+        ++rows[static_cast<std::size_t>(pair.owner) * members + static_cast<std::size_t>(member)];
+      }
+    }
+  });
 
   ExpertLoad load;
   load.experts_hit = static_cast<int>(std::count(hit_anywhere.begin(), hit_anywhere.end(), true));

@@ -45,6 +45,17 @@ struct ExpertLoad {
   [[nodiscard]] double imbalance() const;
 };
 
+/// One token and one of its experts.
+struct RoutedPair {
+  int dp = 0;             ///< dp index whose micro-batch the token is in
+  std::int64_t token = 0; ///< in that micro-batch: sequence x new tokens + which of them
+  int owner = 0;          ///< member that sends it
+  int expert = 0;
+  int index = 0; ///< ep index whose copy of the expert it goes to
+
+  bool operator==(const RoutedPair&) const = default;
+};
+
 /// The routing table of a run, counted for a layout.
 ///
 /// A rank that has an expert, or a slice of one, that a token goes to needs the token once, however
@@ -65,9 +76,25 @@ public:
   [[nodiscard]] const ExpertLoad&
   at(Part part, int step, int layer, int micro_batch, int group) const;
 
+  /// The table itself: pairs by dp index, token and choice.
+  [[nodiscard]] std::vector<RoutedPair>
+  pairs(Part part, int step, int layer, int micro_batch, int group) const;
+
+  /// Where the experts of a layer are.
+  [[nodiscard]] const ExpertPlacement& placement(int layer) const {
+    return placements_[placements_.size() == 1 ? 0 : static_cast<std::size_t>(layer)];
+  }
+
+  /// First sequence of a dp index's micro-batch, in the numbering over the whole batch.
+  [[nodiscard]] std::int64_t first_sequence(int dp, int micro_batch) const {
+    return first_sequence_[static_cast<std::size_t>(dp)][static_cast<std::size_t>(micro_batch)];
+  }
+
   [[nodiscard]] const ExpertGrid& grid() const { return grid_; }
 
   [[nodiscard]] const ExpertSettings& settings() const { return settings_; }
+
+  [[nodiscard]] int experts() const { return tokens_.experts; }
 
   [[nodiscard]] int experts_per_token() const { return tokens_.experts_per_token; }
 
@@ -101,6 +128,8 @@ private:
   void place_experts();
   void sum_up();
   [[nodiscard]] std::size_t slot_of(Part part, int layer, int micro_batch, int group) const;
+  template <class Visit>
+  void visit_pairs(Part part, int step, int layer, int micro_batch, int group, Visit visit) const;
   [[nodiscard]] ExpertLoad count(Part part, int step, int layer, int micro_batch, int group) const;
 
   ExpertSettings settings_;

@@ -12,7 +12,13 @@ namespace decodesim {
 
 class ExpertLoads;
 
-enum class BufferKind { weights, kv_cache, activation, gathered_weights };
+enum class BufferKind {
+  weights,
+  kv_cache,
+  activation,
+  gathered_weights, ///< holds the weights of one layer after another
+  gathered_part     ///< one tensor in it: no memory of its own
+};
 
 /// One tensor of a rank. Activations live from their first write to their last read in a pass.
 struct Buffer {
@@ -21,6 +27,8 @@ struct Buffer {
   std::vector<std::int64_t> shape; ///< of this rank's shard
   DataType type = DataType::bf16;
   Bytes bytes;
+  int within = -1; ///< of a gathered part: the buffer that it is in
+  Bytes offset;    ///< and where it begins there
 };
 
 /// Part of a cache that holds the last `window` tokens alone.

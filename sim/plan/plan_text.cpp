@@ -38,6 +38,8 @@ const char* name_of(BufferKind kind) {
     return "activation";
   case BufferKind::gathered_weights:
     return "gathered_weights";
+  case BufferKind::gathered_part:
+    return "gathered_part";
   }
   return "?";
 }
@@ -353,6 +355,11 @@ ordered_json plan_to_json(const Plan& plan) {
                                 {"shape", buffer.shape},
                                 {"type", to_string(buffer.type)},
                                 {"bytes", buffer.bytes.value()}});
+      if (buffer.within >= 0) {
+        const auto& held_in = program.buffers[static_cast<std::size_t>(buffer.within)];
+        one["buffers"].back()["within"] = held_in.name;
+        one["buffers"].back()["offset_bytes"] = buffer.offset.value();
+      }
     }
     for (const auto part : parts) {
       one[name_of(part)] = ordered_json::array();

@@ -12,8 +12,8 @@ from pathlib import Path
 
 # Topmost first: a room may include what is below it, never what is above.
 ROOMS = [
-    "sim/cli",
     "validation/cuda",
+    "sim/cli",
     "validation",
     "traces",
     "sim/result",

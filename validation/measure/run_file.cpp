@@ -346,7 +346,7 @@ MeasuredRank read_rank(const JsonReader& json) {
                              "there are " + std::to_string(operations.size()) + ", counted from 0");
     }
     auto span = operations[static_cast<std::size_t>(operation)];
-    span.step = read_int(columns[1], -1);
+    span.step = read_int(columns[1], -1); // -1: the prefill
     span.start_us = columns[2].as_number();
     span.duration_us = columns[3].as_number();
     rank.spans.push_back(std::move(span));

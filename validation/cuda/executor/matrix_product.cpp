@@ -1,0 +1,273 @@
+#include "validation/cuda/executor/matrix_product.hpp"
+
+#include "validation/cuda/executor/cuda_check.hpp"
+#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+
+#include <bit>
+#include <cmath>
+#include <initializer_list>
+
+namespace decodesim {
+
+namespace {
+
+/// What NVIDIA recommends for Hopper (cuBLAS documentation, cublasSetWorkspace).
+constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+
+cudaDataType_t cuda_type(DataType type) {
+  switch (type) {
+  case DataType::fp32:
+    return CUDA_R_32F;
+  case DataType::bf16:
+    return CUDA_R_16BF;
+  case DataType::fp16:
+    return CUDA_R_16F;
+  case DataType::fp8:
+    return CUDA_R_8F_E4M3;
+  case DataType::int8:
+    return CUDA_R_8I;
+  default:
+    throw std::runtime_error{"cuBLASLt multiplies no matrices of " + to_string(type)};
+  }
+}
+
+bool is_one_byte(DataType type) { return type == DataType::fp8 || type == DataType::int8; }
+
+std::size_t bytes_of(std::int64_t elements, DataType type) {
+  return static_cast<std::size_t>(static_cast<double>(elements) * element_bytes(type).value());
+}
+
+/// Whether the product's own epilogue adds the bias; that of int8 is added with the scale.
+bool adds_bias(const ProductCall& call) { return call.bias && call.w.type != DataType::int8; }
+
+template <class Value>
+void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, Value value) {
+  require(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
+          "describe a matrix product");
+}
+
+void* offset(const Array& array, std::int64_t elements) {
+  return static_cast<std::byte*>(array.data) + bytes_of(elements, array.type);
+}
+
+/// Largest power of two, at most 256, that all addresses are multiples of.
+std::uint32_t alignment_of(std::initializer_list<const void*> addresses) {
+  std::uintptr_t bits = 256;
+  for (const auto* address : addresses) {
+    bits |= reinterpret_cast<std::uintptr_t>(address);
+  }
+  return std::uint32_t{1} << static_cast<unsigned>(std::countr_zero(bits));
+}
+
+/// One expert's product: `rows` rows from row `first` of both x and y.
+ProductCall of_expert(const GroupedProductCall& call,
+                      const Array& x,
+                      std::size_t slot,
+                      std::int64_t first,
+                      std::int64_t rows) {
+  const auto number = static_cast<std::int64_t>(slot);
+  ProductCall one{
+      .m = rows,
+      .n = call.n,
+      .k = call.k,
+      .x = {.data = offset(x, first * call.k), .type = x.type, .elements = rows * call.k},
+      .w = {.data = offset(call.w, number * call.n * call.k),
+            .type = call.w.type,
+            .elements = call.n * call.k},
+      .y = {
+          .data = offset(call.y, first * call.n), .type = call.y.type, .elements = rows * call.n}};
+  if (call.bias) {
+    one.bias = Array{
+        .data = offset(*call.bias, number * call.n), .type = call.bias->type, .elements = call.n};
+  }
+  return one;
+}
+
+} // namespace
+
+MatrixProducts::Scratch::~Scratch() { cudaFree(data_); }
+
+void MatrixProducts::Scratch::reserve(std::size_t bytes) {
+  if (bytes <= bytes_) {
+    return;
+  }
+  require(cudaDeviceSynchronize(), "finish work before memory grows");
+  require(cudaFree(data_), "free memory");
+  data_ = nullptr;
+  require(cudaMalloc(&data_, bytes), "allocate memory beside the plan's");
+  bytes_ = bytes;
+}
+
+MatrixProducts::MatrixProducts() {
+  require(cublasLtCreate(&handle_), "start cuBLASLt");
+  workspace_.reserve(workspace_bytes);
+}
+
+MatrixProducts::~MatrixProducts() {
+  for (auto& [shape, one] : products_) {
+    cublasLtMatrixLayoutDestroy(one.outputs);
+    cublasLtMatrixLayoutDestroy(one.inputs);
+    cublasLtMatrixLayoutDestroy(one.weights);
+    cublasLtMatmulDescDestroy(one.operation);
+  }
+  cublasLtDestroy(handle_);
+}
+
+MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
+  const bool quantises = is_one_byte(call.w.type);
+  const auto stride = quantises ? call.k : call.rows.step * call.k;
+  const Shape shape{call.m, call.n, call.k, stride, call.w.type, call.y.type, adds_bias(call)};
+  const auto [entry, is_new] = products_.try_emplace(shape);
+  auto& one = entry->second;
+  if (!is_new) {
+    return one;
+  }
+  const bool whole = call.w.type == DataType::int8;
+  const auto input = cuda_type(call.w.type);
+  const auto output = whole ? CUDA_R_32I : cuda_type(call.y.type);
+  require(cublasLtMatmulDescCreate(&one.operation,
+                                   whole ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F,
+                                   whole ? CUDA_R_32I : CUDA_R_32F),
+          "describe a matrix product");
+  // cuBLASLt's matrices are column-major: row-major y is y^T = W x^T, and W is stored as k x n.
+  set(one.operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+  set(one.operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
+  if (call.w.type == DataType::fp8) {
+    set(one.operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, std::int8_t{1});
+  }
+  if (adds_bias(call)) {
+    set(one.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    set(one.operation, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, cuda_type(call.bias->type));
+  }
+  const auto m = static_cast<std::uint64_t>(call.m);
+  const auto n = static_cast<std::uint64_t>(call.n);
+  const auto k = static_cast<std::uint64_t>(call.k);
+  require(cublasLtMatrixLayoutCreate(&one.weights, input, k, n, call.k), "describe weights");
+  require(cublasLtMatrixLayoutCreate(&one.inputs, input, k, m, stride), "describe inputs");
+  require(cublasLtMatrixLayoutCreate(&one.outputs, output, n, m, call.n), "describe outputs");
+  cublasLtMatmulPreference_t preference = nullptr;
+  require(cublasLtMatmulPreferenceCreate(&preference), "describe a matrix product");
+  require(cublasLtMatmulPreferenceSetAttribute(preference,
+                                               CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                               &workspace_bytes,
+                                               sizeof workspace_bytes),
+          "limit the workspace");
+  for (const auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    require(cublasLtMatmulPreferenceSetAttribute(
+                preference, attribute, &shape.alignment, sizeof shape.alignment),
+            "say how matrices are aligned");
+  }
+  cublasLtMatmulHeuristicResult_t found{};
+  int count = 0;
+  const auto result = cublasLtMatmulAlgoGetHeuristic(handle_,
+                                                     one.operation,
+                                                     one.weights,
+                                                     one.inputs,
+                                                     one.outputs,
+                                                     one.outputs,
+                                                     preference,
+                                                     1,
+                                                     &found,
+                                                     &count);
+  cublasLtMatmulPreferenceDestroy(preference);
+  if (result != CUBLAS_STATUS_SUCCESS || count == 0) {
+    throw std::runtime_error{"cuBLASLt has no algorithm for a product of " +
+                             std::to_string(call.m) + "x" + std::to_string(call.n) + "x" +
+                             std::to_string(call.k) + " in " + to_string(call.w.type)};
+  }
+  one.algorithm = found.algo;
+  return one;
+}
+
+void MatrixProducts::prepare(const ProductCall& call) {
+  if (call.m == 0) {
+    return;
+  }
+  (void)product(call);
+  if (is_one_byte(call.w.type)) {
+    inputs_.reserve(bytes_of(call.m * call.k, call.w.type));
+  }
+  if (call.w.type == DataType::int8) {
+    sums_.reserve(static_cast<std::size_t>(call.m * call.n) * sizeof(std::int32_t));
+  }
+}
+
+void MatrixProducts::run(const ProductCall& call, cudaStream_t stream) {
+  if (call.m == 0) {
+    return;
+  }
+  const auto& one = product(call);
+  const void* x = offset(call.x, call.rows.first * call.k);
+  if (is_one_byte(call.w.type)) {
+    // Plans choose rows in front of the LM head alone, whose table keeps 16 bits.
+    if (call.rows.step != 1) {
+      throw std::runtime_error{"rows are chosen in front of a quantised product"};
+    }
+    const Array to{.data = inputs_.data(), .type = call.w.type, .elements = call.m * call.k};
+    launch_quantise(call.x, to, call.m * call.k, stream);
+    x = inputs_.data();
+  }
+  if (adds_bias(call)) {
+    set(one.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, call.bias->data);
+  }
+  const bool whole = call.w.type == DataType::int8;
+  constexpr float one_real = 1.0F;
+  constexpr float no_real = 0.0F;
+  constexpr std::int32_t one_whole = 1;
+  constexpr std::int32_t no_whole = 0;
+  void* y = whole ? sums_.data() : call.y.data;
+  require(cublasLtMatmul(handle_,
+                         one.operation,
+                         whole ? static_cast<const void*>(&one_whole) : &one_real,
+                         call.w.data,
+                         one.weights,
+                         x,
+                         one.inputs,
+                         whole ? static_cast<const void*>(&no_whole) : &no_real,
+                         y,
+                         one.outputs,
+                         y,
+                         one.outputs,
+                         &one.algorithm,
+                         workspace_.data(),
+                         workspace_bytes,
+                         stream),
+          "multiply matrices");
+  if (whole) {
+    // 127 stands for the largest weight, sqrt(3 / k): see weight_pieces.
+    const float scale = std::sqrt(3.0F / static_cast<float>(call.k)) / 127.0F;
+    launch_dequantise(
+        static_cast<const std::int32_t*>(y), call.y, call.m, call.n, scale, call.bias, stream);
+  }
+}
+
+void MatrixProducts::prepare(const GroupedProductCall& call) {
+  const auto& rows = call.tables->rows;
+  gathered_.reserve(bytes_of(static_cast<std::int64_t>(rows.sources.size()) * call.k, call.y.type));
+  const auto x =
+      call.second ? call.own.value() : Array{.data = gathered_.data(), .type = call.y.type};
+  std::int64_t first = 0;
+  for (std::size_t slot = 0; slot < rows.slot_rows.size(); ++slot) {
+    prepare(of_expert(call, x, slot, first, rows.slot_rows[slot]));
+    first += rows.slot_rows[slot];
+  }
+}
+
+void MatrixProducts::run(const GroupedProductCall& call, cudaStream_t stream) {
+  const auto& rows = call.tables->rows;
+  auto x = call.second ? call.own.value() : Array{.data = gathered_.data(), .type = call.y.type};
+  if (!call.second) {
+    launch_gather_pairs(call, x, stream);
+  }
+  std::int64_t first = 0;
+  for (std::size_t slot = 0; slot < rows.slot_rows.size(); ++slot) {
+    const auto count = rows.slot_rows[slot];
+    run(of_expert(call, x, slot, first, count), stream);
+    first += count;
+  }
+}
+
+} // namespace decodesim

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace decodesim {
+
+/// CUDA's Multi-Process Service for this process and those that it starts, with pipes in a folder
+/// of its own; it ends with this object. Without it ranks on one GPU take turns of some
+/// milliseconds. No setting of the GPU is changed.
+class MpsDaemon {
+public:
+  /// Starts the daemon and sets CUDA_MPS_PIPE_DIRECTORY. When it cannot be started nothing is left.
+  /// @param folder  for pipes and logs; exists
+  explicit MpsDaemon(std::filesystem::path folder);
+  ~MpsDaemon();
+  MpsDaemon(const MpsDaemon&) = delete;
+  MpsDaemon& operator=(const MpsDaemon&) = delete;
+
+  /// Why it does not run; empty when it does.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+  /// Ends it: processes started from here on do without.
+  /// @param why  what problem() then says
+  void stop(const std::string& why);
+
+private:
+  std::string problem_;
+};
+
+} // namespace decodesim
