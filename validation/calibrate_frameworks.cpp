@@ -130,7 +130,9 @@ void write(std::string& out, const Json& value, const std::string& indent) {
 }
 
 /// Gives numbers that are "as NAME" of another framework that framework's value.
-void follow_others(std::map<std::string, Json>& files) {
+/// @returns whether any was another
+bool follow_others(std::map<std::string, Json>& files) {
+  bool changed = false;
   for (auto& [name, file] : files) {
     for (const auto& duration : framework_durations()) {
       if (!file.contains(duration.name) || file[duration.name]["kind"] != "assumed") {
@@ -142,12 +144,14 @@ void follow_others(std::map<std::string, Json>& files) {
         if (source.starts_with(as_other) &&
             (source.size() == as_other.size() || source[as_other.size()] == ',') &&
             theirs.contains(duration.name)) {
+          changed = changed || file[duration.name]["value"] != theirs[duration.name]["value"];
           file[duration.name]["value"] = theirs[duration.name]["value"];
           file[duration.name]["unit"] = theirs[duration.name]["unit"];
         }
       }
     }
   }
+  return changed;
 }
 
 } // namespace
@@ -177,7 +181,9 @@ std::vector<ParameterFile> calibrate_frameworks() {
   for (const auto& [name, numbers] : fits) {
     refit(name, numbers);
   }
-  follow_others(files);
+  // Some follow one that follows another.
+  for (std::size_t round = 0; round < files.size() && follow_others(files); ++round) {
+  }
   std::vector<ParameterFile> written;
   for (const auto& [name, file] : files) {
     std::string text;
