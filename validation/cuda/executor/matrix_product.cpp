@@ -116,13 +116,23 @@ MatrixProducts::~MatrixProducts() {
 MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
   const bool quantises = is_one_byte(call.w.type);
   const auto stride = quantises ? call.k : call.rows.step * call.k;
-  const Shape shape{call.m, call.n, call.k, stride, call.w.type, call.y.type, adds_bias(call)};
+  const bool whole = call.w.type == DataType::int8;
+  // Memory of our own is aligned as much as is asked for.
+  const void* x = quantises ? nullptr : offset(call.x, call.rows.first * call.k);
+  const void* y = whole ? nullptr : call.y.data;
+  const Shape shape{.m = call.m,
+                    .n = call.n,
+                    .k = call.k,
+                    .row_step = stride,
+                    .weights = call.w.type,
+                    .outputs = call.y.type,
+                    .bias = adds_bias(call),
+                    .alignment = alignment_of({call.w.data, x, y})};
   const auto [entry, is_new] = products_.try_emplace(shape);
   auto& one = entry->second;
   if (!is_new) {
     return one;
   }
-  const bool whole = call.w.type == DataType::int8;
   const auto input = cuda_type(call.w.type);
   const auto output = whole ? CUDA_R_32I : cuda_type(call.y.type);
   require(cublasLtMatmulDescCreate(&one.operation,
