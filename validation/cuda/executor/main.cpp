@@ -271,7 +271,7 @@ ExitCode check_logits(Task task, const TemporaryFolder& folder) {
   alone.ranks = {0};
   alone.settings.shares_gpu = false;
   const double difference = largest_difference(run(alone, "alone"), run(task, "layout"));
-  const double allowed = logits_tolerance(task.scenario.workload.precision.activations());
+  const double allowed = logits_tolerance(task.scenario.workload.precision);
   std::cout << task.plan.layout << ": logits differ from one rank's by " << difference
             << " of the largest, " << allowed << " are allowed\n";
   return difference <= allowed ? ExitCode::success : ExitCode::unfinished;
