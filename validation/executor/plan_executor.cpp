@@ -117,6 +117,11 @@ void PlanExecutor::record_spans(bool spans) {
   capture_steps();
 }
 
+void PlanExecutor::use_graphs() {
+  options_.graph = true;
+  capture_steps();
+}
+
 void PlanExecutor::capture_steps() {
   const std::lock_guard lock{mutex_};
   enqueued_.clear();

@@ -55,6 +55,9 @@ public:
   /// Turns events around operations on or off; graphs are captured again.
   void record_spans(bool spans);
 
+  /// Makes each decode step one graph from here on.
+  void use_graphs();
+
   /// Plays the plan once and waits for its end. May be called again: everything starts anew.
   /// @throws SimulationError naming the operations that wait when the run hangs
   RankTimes run();
