@@ -362,6 +362,28 @@ TEST(Graphs, HaveSpansWhenTheyAreCapturedWithThem) {
   EXPECT_EQ(executor.run().spans.size(), program.prologue.size() + 3 * program.body.size());
 }
 
+// The host waits for the device where logits are read: without events around operations, what it is
+// about is all that is known.
+TEST(Watchdog, KnowsWhatTheHostIsAbout) {
+  const auto of = model(false);
+  const auto plan = plan_of(of, "single");
+  RecordingDevice device;
+  std::vector<std::string> waiting;
+  PlanExecutor* known = nullptr;
+  ExecutorOptions options{.spans = false};
+  options.on_logits = [&](Part part, int, int, const SamplingCall&) {
+    if (part == Part::prologue) {
+      waiting = known->waiting_operations();
+    }
+  };
+  PlanExecutor executor{plan, of, 0, device, options};
+  known = &executor;
+  executor.prepare();
+  (void)executor.run();
+  EXPECT_THAT(waiting, ElementsAre("sampling m0 of the prologue on stream compute"));
+  EXPECT_THAT(executor.waiting_operations(), IsEmpty());
+}
+
 // Rank 1 of pp2 hears nothing from rank 0: its first receive, and the first layer that needs it.
 TEST(Watchdog, EndsAHangingRunWithTheOperationsThatWait) {
   const auto of = model(false);
