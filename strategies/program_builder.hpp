@@ -124,8 +124,8 @@ public:
   ProgramTraits traits;
   /// Name of the gather buffer that holds the weights in use; strategies that gather set it.
   std::string gathered_into;
-  /// And of the unit that lies in it ("L3").
-  std::string gathered_unit;
+  /// Whether those are the head's.
+  bool gathers_head = false;
 
   [[nodiscard]] Program& program() { return program_; }
 

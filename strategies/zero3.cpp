@@ -22,7 +22,8 @@ namespace {
 /// shapes of the parameters (ProgramTraits::copies_gathered_weights).
 ///
 /// Bytes gathered in one pass: all weights of the stage (embedding and head included); received per
-/// rank (dp - 1) / dp of that.
+/// rank (dp - 1) / dp of that. A table that embedding and head share is kept once, and gathered
+/// again in front of the head, together with the final norm.
 /// Reference: Rajbhandari et al., ZeRO, arXiv 1910.02054, stage 3.
 class Zero3 final : public TensorParallel {
 public:
@@ -43,7 +44,7 @@ public:
     }
     declare_cache(builder, shard_of(builder), sequences, tokens);
     const auto units = unit_bytes(builder);
-    Bytes largest = builder.stage().last() ? head_bytes(builder) : Bytes{};
+    Bytes largest = builder.stage().last() ? gathered_head_bytes(builder) : Bytes{};
     for (const auto& [name, bytes] : units) {
       builder.weights(name + ".shard",
                       {static_cast<std::int64_t>(std::ceil(bytes.value() / builder.layout().dp))},
@@ -64,44 +65,62 @@ public:
   }
 
   void embedding(ProgramBuilder& builder, const Pass& pass) const override {
-    gathered(builder, 0, "embedding", "embedding", -1, embedding_bytes(builder), [&] {
-      TensorParallel::embedding(builder, pass);
-    });
+    gathered(builder,
+             {.number = 0, .shards = {"embedding"}, .what = "embedding"},
+             embedding_bytes(builder),
+             [&] { TensorParallel::embedding(builder, pass); });
   }
 
   void layer(ProgramBuilder& builder, const Pass& pass, int layer) const override {
     const auto& stage = builder.stage();
-    const int unit = layer - stage.first_layer + (stage.first() ? 1 : 0);
-    const auto name = "L" + std::to_string(layer);
-    gathered(builder, unit, name, "layer", layer, layer_bytes(builder, layer), [&] {
-      TensorParallel::layer(builder, pass, layer);
-    });
+    const int number = layer - stage.first_layer + (stage.first() ? 1 : 0);
+    gathered(builder,
+             {.number = number,
+              .shards = {"L" + std::to_string(layer)},
+              .what = "layer",
+              .layer = layer},
+             layer_bytes(builder, layer),
+             [&] { TensorParallel::layer(builder, pass, layer); });
   }
 
   void head(ProgramBuilder& builder, const Pass& pass) const override {
     const auto& stage = builder.stage();
-    const int unit = stage.layers + (stage.first() ? 1 : 0);
-    gathered(builder, unit, "head", "head", -1, head_bytes(builder), [&] {
-      TensorParallel::head(builder, pass);
-    });
+    Unit unit{.number = stage.layers + (stage.first() ? 1 : 0), .shards = {"head"}, .what = "head"};
+    if (shares_table(builder)) {
+      unit.shards.emplace_back("embedding");
+    }
+    gathered(
+        builder, unit, gathered_head_bytes(builder), [&] { TensorParallel::head(builder, pass); });
   }
 
 protected:
-  /// Every matrix lies in the slot that its unit is gathered into. A tied table is gathered again
-  /// for the head, where it has no name of its own.
+  /// Every matrix lies in the slot that its unit is gathered into. A shared table is the head's
+  /// where it is gathered for the head.
   [[nodiscard]] WeightBuffer weight_buffer(const ProgramBuilder& builder) const override {
     if (builder.layout().dp == 1) {
       return TensorParallel::weight_buffer(builder);
     }
     return [&builder](const std::string& name) {
-      const auto slot = builder.buffer(builder.gathered_into);
-      const bool has_part =
-          builder.has_buffer(name) && !(builder.gathered_unit == "head" && name == "embedding");
-      return has_part ? builder.buffer(name) : slot;
+      const bool of_head = name == "embedding" && builder.gathers_head;
+      const auto part = of_head ? std::string{"lm_head"} : name;
+      return builder.buffer(builder.has_buffer(part) ? part : builder.gathered_into);
     };
   }
 
 private:
+  /// What is gathered at once.
+  struct Unit {
+    int number = 0;                  ///< in the pass
+    std::vector<std::string> shards; ///< in the order in which they lie in the gather buffer
+    std::string what;
+    int layer = -1;
+  };
+
+  /// Whether embedding and head of this stage have one table.
+  static bool shares_table(const ProgramBuilder& builder) {
+    return builder.model().tied_embeddings && builder.stage().first() && builder.stage().last();
+  }
+
   static int slots(const ProgramBuilder& builder) { return builder.layout().prefetch ? 2 : 1; }
 
   static std::string slot_name(int slot) { return "gathered." + std::to_string(slot); }
@@ -128,6 +147,12 @@ private:
                         builder.precision());
   }
 
+  /// With the final norm comes all that is kept with a shared table.
+  static Bytes gathered_head_bytes(const ProgramBuilder& builder) {
+    return shares_table(builder) ? final_norm_bytes(builder) + embedding_bytes(builder)
+                                 : head_bytes(builder);
+  }
+
   static Bytes final_norm_bytes(const ProgramBuilder& builder) {
     return weight_bytes({.linear = 0, .other = final_norm_parameters(builder.model())},
                         builder.precision());
@@ -143,9 +168,8 @@ private:
       units.emplace_back("L" + std::to_string(layer), layer_bytes(builder, layer));
     }
     if (stage.last()) {
-      // A tied table is kept once, with the embedding; it is gathered again for the head.
-      const bool tied_here = builder.model().tied_embeddings && stage.first();
-      units.emplace_back("head", tied_here ? final_norm_bytes(builder) : head_bytes(builder));
+      units.emplace_back("head",
+                         shares_table(builder) ? final_norm_bytes(builder) : head_bytes(builder));
     }
     return units;
   }
@@ -163,49 +187,45 @@ private:
       builder.gather_into(next_slot(), [&] { declare_layer(builder, layer, shard); });
     }
     if (stage.last()) {
-      const bool tied_here = builder.model().tied_embeddings && stage.first();
-      builder.gather_into(next_slot(), [&] { declare_head(builder, shard, !tied_here); });
+      builder.gather_into(next_slot(), [&] { declare_head(builder, shard, true); });
     }
   }
 
-  /// Gathers unit number `unit` of the pass, runs `compute` with it, and frees its buffer.
+  /// Gathers a unit, runs `compute` with it, and frees its buffer.
   template <class Compute>
-  static void gathered(ProgramBuilder& builder,
-                       int unit,
-                       const std::string& name,
-                       const char* what,
-                       int layer,
-                       Bytes bytes,
-                       Compute compute) {
+  static void gathered(ProgramBuilder& builder, const Unit& unit, Bytes bytes, Compute compute) {
     if (builder.layout().dp == 1) {
       compute(); // all weights are here already
       return;
     }
-    const int slot = unit % slots(builder);
+    const int slot = unit.number % slots(builder);
     const auto buffer = builder.buffer(slot_name(slot));
     const auto gather = builder.stream("gather");
     const auto free = builder.event(slot_name(slot) + ".free");
     const auto full = builder.event(slot_name(slot) + ".full");
+    std::vector<BufferId> shards;
+    for (const auto& name : unit.shards) {
+      shards.push_back(builder.buffer(name + ".shard"));
+    }
     builder.wait(gather, free);
-    builder.collective(
-        gather,
-        std::string{"all_gather."} + what,
-        {.kind = CollectiveKind::all_gather, .axis = "dp", .total_bytes = bytes},
-        {.layer = layer, .reads = {builder.buffer(name + ".shard")}, .writes = {buffer}});
+    builder.collective(gather,
+                       "all_gather." + unit.what,
+                       {.kind = CollectiveKind::all_gather, .axis = "dp", .total_bytes = bytes},
+                       {.layer = unit.layer, .reads = shards, .writes = {buffer}});
     builder.record(gather, full);
     builder.wait(0, full);
     builder.gathered_into = slot_name(slot);
-    builder.gathered_unit = name;
+    builder.gathers_head = unit.what == "head";
     if (builder.traits.copies_gathered_weights) {
       const auto type = builder.precision().activations();
       const auto elements = static_cast<std::int64_t>(bytes.value() / element_bytes(type).value());
-      builder.kernel(std::string{"copy."} + what,
+      builder.kernel("copy." + unit.what,
                      RowKernel{.function = RowFunction::copy,
                                .rows = 1,
                                .read_columns = elements,
                                .write_columns = elements,
                                .type = type},
-                     {.layer = layer, .reads = {buffer}, .writes = {buffer}});
+                     {.layer = unit.layer, .reads = {buffer}, .writes = {buffer}});
     }
     compute();
     builder.record(0, free);

@@ -86,7 +86,10 @@ struct Machine {
   int links_per_node = 0;    ///< in a cluster, links of its NICs to network switches included
   std::string fabric;        ///< between the nodes, as in flags; empty for one node
   PeerToPeer peer_to_peer = PeerToPeer::same_switch;
-  Gpu gpu;                ///< all GPUs are of one type
+  Gpu gpu; ///< all GPUs are of one type
+  /// All GPUs of all nodes are one: each rank sees it whole, kernels that run at once share it, and
+  /// `gpu` has each rank's part of the memory.
+  bool shared_gpu = false;
   std::string cpu_vendor; ///< "amd", "intel", ...; empty when the file does not say
   std::vector<Vertex> vertices;
   std::vector<Link> links;

@@ -99,6 +99,7 @@ public:
                       "summary",
                       "source",
                       "gpu",
+                      "shared_gpu",
                       "nodes",
                       "link_types",
                       "links",
@@ -148,6 +149,9 @@ public:
     if (nodes > 1) {
       join(machine, nodes, fabric, own, transports);
     }
+    if (const auto shared = json_.find("shared_gpu"); shared && shared->as_bool()) {
+      share_gpu(machine);
+    }
     build_graph(machine);
     keep_transports(machine, transports);
     return machine;
@@ -160,6 +164,13 @@ private:
     const bool is_path = name.find('/') != std::string::npos || name.ends_with(".json");
     // A path in a file is relative to that file, whatever the current folder is.
     return find_gpu(is_path ? (folder_ / name).string() : name, json.where());
+  }
+
+  static void share_gpu(Machine& machine) {
+    machine.shared_gpu = true;
+    auto& gpu = machine.gpu;
+    gpu.memory_capacity.value =
+        gpu.memory_reserve.value + gpu.usable_memory() / static_cast<double>(machine.gpu_count());
   }
 
   void read_vertices(Machine& machine) const {

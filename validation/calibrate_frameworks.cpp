@@ -100,35 +100,6 @@ Json fitted_number(const FittedNumber& number, double value, const std::string& 
           {"source", "decodesim calibrate frameworks: " + quality}};
 }
 
-void write(std::string& out, const Json& value, const std::string& indent) {
-  if (!value.is_object()) {
-    if (value.is_array()) {
-      out += "[";
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        out += (i > 0 ? ", " : "") + value[i].dump();
-      }
-      out += "]";
-      return;
-    }
-    out += value.dump();
-    return;
-  }
-  if (value.contains("value")) {
-    out += "{\"value\": " + value.at("value").dump() + ", \"unit\": " + value.at("unit").dump() +
-           ", \"kind\": " + value.at("kind").dump() + ",\n" + indent +
-           " \"source\": " + value.at("source").dump() + "}";
-    return;
-  }
-  out += "{\n";
-  bool first = true;
-  for (const auto& [key, member] : value.items()) {
-    out += (first ? "" : ",\n") + indent + "  " + Json(key).dump() + ": ";
-    write(out, member, indent + "  ");
-    first = false;
-  }
-  out += "\n" + indent + "}";
-}
-
 /// Gives numbers that are "as NAME" of another framework that framework's value.
 /// @returns whether any was another
 bool follow_others(std::map<std::string, Json>& files) {
@@ -186,9 +157,7 @@ std::vector<ParameterFile> calibrate_frameworks() {
   }
   std::vector<ParameterFile> written;
   for (const auto& [name, file] : files) {
-    std::string text;
-    write(text, file, "");
-    written.push_back({.path = file_of(name), .text = text + "\n"});
+    written.push_back({.path = file_of(name), .text = parameter_text(file)});
   }
   return written;
 }

@@ -70,9 +70,13 @@ std::optional<SystemDescription> find_system(const std::string& name, const std:
 
 std::optional<SystemDescription> system_of_device(const std::string& device) {
   for (const auto& entry : systems_file().at("devices").elements()) {
-    entry.allow_only({"device", "machine"});
+    entry.allow_only({"device", "machine", "shared"});
     if (device.find(entry.at("device").as_string()) != std::string::npos) {
-      return SystemDescription{.machine = entry.at("machine").as_string()};
+      SystemDescription system{.machine = entry.at("machine").as_string()};
+      if (const auto shared = entry.find("shared")) {
+        system.shared_machine = shared->as_string();
+      }
+      return system;
     }
   }
   return std::nullopt;

@@ -21,6 +21,7 @@ struct SystemDescription {
   std::string collectives = "nccl";  ///< collective algorithm
   std::optional<LaunchStyle> launch; ///< nothing = as the row says
   std::string reason;                ///< why there is no machine, or what was assumed
+  std::string shared_machine = {};   ///< one of its GPUs that ranks share; empty = no such file
   bool clean = true;                 ///< its links are known and nothing else was going on
 };
 
@@ -29,7 +30,7 @@ struct SystemDescription {
 [[nodiscard]] std::optional<SystemDescription> find_system(const std::string& name,
                                                            const std::string& run);
 
-/// Server in which GPUs of that name, as nvidia-smi prints it, usually are.
+/// Server in which GPUs of that name, as nvidia-smi prints it, usually are, and one of them shared.
 [[nodiscard]] std::optional<SystemDescription> system_of_device(const std::string& device);
 
 /// What the launch style adds to each operation.

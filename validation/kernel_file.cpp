@@ -2,6 +2,7 @@
 
 #include "sim/json_reader.hpp"
 #include "validation/fit.hpp"
+#include "validation/parameter_file.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -15,30 +16,6 @@ using Json = nlohmann::ordered_json;
 
 Json number(double value, const std::string& unit, const std::string& source) {
   return {{"value", value}, {"unit", unit}, {"kind", "fitted"}, {"source", source}};
-}
-
-/// As JSON is written in this tree: a number on two lines, its source on the second.
-void write(const Json& value, const std::string& indent, std::string& text) {
-  if (!value.is_object()) {
-    text += value.dump();
-    return;
-  }
-  if (value.contains("value")) {
-    text += R"({"value": )" + value.at("value").dump() + R"(, "unit": )" + value.at("unit").dump() +
-            R"(, "kind": )" + value.at("kind").dump() + ",\n" + indent + R"( "source": )" +
-            value.at("source").dump() + "}";
-    return;
-  }
-  const auto inner = indent + "  ";
-  text += "{\n";
-  bool first = true;
-  for (const auto& [key, member] : value.items()) {
-    text += first ? "" : ",\n";
-    first = false;
-    text += inner + Json(key).dump() + ": ";
-    write(member, inner, text);
-  }
-  text += "\n" + indent + "}";
 }
 
 constexpr std::array parameter_order{"fixed",
@@ -87,9 +64,7 @@ std::string with_fitted(Json file, const std::map<std::string, FittedClass>& cla
     }
   }
   file["residuals"] = residuals;
-  std::string text;
-  write(file, "", text);
-  return text + "\n";
+  return parameter_text(file);
 }
 
 Json number_of(const char*, Seconds value) {

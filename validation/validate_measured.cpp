@@ -24,20 +24,37 @@ struct Simulated {
   double mean_step_us = 0;
 };
 
-Scenario scenario_of(const PlanRun& run, const Provenance& from, const MeasuredOptions& options) {
-  MachineChoice choice{.machine = options.machine};
-  const auto json = JsonReader::parse(run.scenario, run.name + ": scenario");
-  const bool names_one = json.has("machine") && !json.at("machine").as_string().empty();
-  if (!choice.machine && !names_one) {
-    const auto known = system_of_device(from.device);
-    if (!known) {
-      throw InputError::at(run.name,
-                           "names no machine, and no server with " + from.device + " is known",
-                           "give --machine");
-    }
-    choice.machine = known->machine;
+/// The machine that a run was made on: what it names itself or, of ranks that shared a GPU, that.
+std::string machine_of(const PlanRun& run, const JsonReader& scenario, const Provenance& from) {
+  const bool shared = run.mode == "shared";
+  if (!shared && scenario.has("machine") && !scenario.at("machine").as_string().empty()) {
+    return scenario.at("machine").as_string();
   }
-  auto scenario = parse_scenario(json, std::filesystem::current_path(), choice);
+  const auto known = system_of_device(from.device);
+  const auto name = !known ? std::string{} : shared ? known->shared_machine : known->machine;
+  if (name.empty()) {
+    throw InputError::at(
+        run.name,
+        shared ? "is of ranks that shared a " + from.device + ", which no machine file describes"
+               : "names no machine, and no server with " + from.device + " is known",
+        "give --machine");
+  }
+  return name;
+}
+
+/// The executor's launches are its own unless the run names a framework.
+Scenario scenario_of(const PlanRun& run, const Provenance& from, const MeasuredOptions& options) {
+  const auto json = JsonReader::parse(run.scenario, run.name + ": scenario");
+  auto scenario =
+      parse_scenario(json,
+                     std::filesystem::current_path(),
+                     {.machine = options.machine ? *options.machine : machine_of(run, json, from)});
+  if (run.mode == "shared") {
+    scenario.nodes = scenario.layouts.front().ranks(); // a node of such a machine is a rank
+  }
+  if (scenario.framework.name == "none") {
+    use_framework(scenario, find_framework("decodesim-measure", run.name), run.name);
+  }
   scenario.launch = run.graph ? LaunchMode::graph : LaunchMode::eager;
   return scenario;
 }

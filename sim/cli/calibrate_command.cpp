@@ -6,6 +6,7 @@
 #include "validation/calibrate_collectives.hpp"
 #include "validation/calibrate_frameworks.hpp"
 #include "validation/calibrate_kernels.hpp"
+#include "validation/calibrate_probes.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -56,14 +57,16 @@ bool update(const std::filesystem::path& path,
 
 ExitCode calibrate_to_probes(const CalibrateFlags& flags) {
   if (!flags.parts.empty()) {
-    throw UsageError{"--probes calibrates kernels alone: give it without a PART"};
+    throw UsageError{"--probes takes what the probes tell of: give it without a PART"};
   }
-  const auto file = calibrate_kernels_to_probes({flags.probes.begin(), flags.probes.end()},
-                                                flags.gpu.value_or(""));
-  const auto path = flags.folder ? std::filesystem::path{*flags.folder} / file.path.filename()
-                                 : data_root() / file.path;
-  const bool changed = update(path, flags.folder ? path : file.path, file.text, flags.check);
-  return flags.check && changed ? ExitCode::bad_input : ExitCode::success;
+  int changed = 0;
+  for (const auto& file :
+       calibrate_probes({flags.probes.begin(), flags.probes.end()}, flags.gpu.value_or(""))) {
+    const auto path = flags.folder ? std::filesystem::path{*flags.folder} / file.path.filename()
+                                   : data_root() / file.path;
+    changed += update(path, flags.folder ? path : file.path, file.text, flags.check) ? 1 : 0;
+  }
+  return flags.check && changed > 0 ? ExitCode::bad_input : ExitCode::success;
 }
 
 ExitCode calibrate(const CalibrateFlags& flags) {
@@ -101,12 +104,12 @@ Command add_calibrate_command(CLI::App& program) {
   auto* app = program.add_subcommand(
       "calibrate",
       "Fit the parameters of kernels, collectives and frameworks to the measurements that come\n"
-      "with the program, or of a GPU's kernels to probes that ran on it, and write their files");
+      "with the program, or those of a machine to probes that ran on it, and write their files");
   app->footer(
       "Examples:\n"
       "  decodesim calibrate\n"
       "  decodesim calibrate kernels --check\n"
-      "  decodesim calibrate --probes measured/probes.json\n"
+      "  decodesim calibrate --probes measured/probes.json measured/collectives.json\n"
       "  decodesim calibrate --probes probes.json --gpu-name my-gpu.json --output kernels/");
   auto flags = std::make_shared<CalibrateFlags>();
   app->add_option("PART", flags->parts, "kernels, collectives or frameworks; default: all")
@@ -116,8 +119,7 @@ Command add_calibrate_command(CLI::App& program) {
       ->type_name("FILE...");
   app->add_option("--gpu-name", flags->gpu, "GPU that they are of; default: by the device's name")
       ->type_name("NAME|PATH");
-  app->add_option(
-         "--output", flags->folder, "Folder of the kernel file; default: the program's own")
+  app->add_option("--output", flags->folder, "Folder of the files; default: the program's own")
       ->type_name("FOLDER");
   return {app, [flags] { return calibrate(*flags); }};
 }

@@ -54,18 +54,25 @@ Seconds smooth_maximum(Seconds a, Seconds b, const std::optional<Sourced<double>
   return larger * std::pow(1.0 + std::pow(std::min(a, b) / larger, q), 1.0 / q);
 }
 
+BytesPerSecond
+memory_bandwidth(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
+  const auto ratio = parameters_of(work, gpu, library).byte_efficiency_ratio.value;
+  const auto better = library.byte_efficiency.find(work.kernel_class);
+  return gpu.memory_bandwidth.value *
+         (better == library.byte_efficiency.end() ? ratio : std::min(1.0, ratio * better->second));
+}
+
+Seconds arithmetic_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
+  const auto ratio = parameters_of(work, gpu, library).flop_efficiency_ratio.value;
+  return work.flop / (peak_of(work.compute, gpu) * ratio);
+}
+
 } // namespace
 
 Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
   const auto& cost = parameters_of(work, gpu, library);
-  const auto better = library.byte_efficiency.find(work.kernel_class);
-  const auto byte_efficiency =
-      better == library.byte_efficiency.end()
-          ? cost.byte_efficiency_ratio.value
-          : std::min(1.0, cost.byte_efficiency_ratio.value * better->second);
   const Bytes ramp{std::sqrt(work.bytes.value() * value_or_zero(cost.ramp).value())};
-  auto memory =
-      (bytes_from_memory(work, cost, gpu) + ramp) / (gpu.memory_bandwidth.value * byte_efficiency);
+  auto memory = (bytes_from_memory(work, cost, gpu) + ramp) / memory_bandwidth(work, gpu, library);
   const auto own = library.fixed.find(work.kernel_class);
   if (const auto unsplit = library.per_unsplit_token.find(work.kernel_class);
       unsplit != library.per_unsplit_token.end()) {
@@ -77,13 +84,19 @@ Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary&
       most != library.per_sm_bandwidth.end()) {
     memory = std::max(memory, work.bytes / (most->second * gpu.sm_count.value));
   }
-  const auto arithmetic =
-      work.flop / (peak_of(work.compute, gpu) * cost.flop_efficiency_ratio.value);
+  const auto arithmetic = arithmetic_time(work, gpu, library);
   const auto fixed = own == library.fixed.end() ? cost.fixed.value : own->second;
   const auto rows =
       cost.per_row ? cost.per_row->value * (work.rows / gpu.sm_count.value) : Seconds{};
   return fixed + value_or_zero(cost.per_depth) * work.depth + rows +
          smooth_maximum(arithmetic, memory, cost.overlap_exponent);
+}
+
+Seconds throughput_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library) {
+  const auto bytes = bytes_from_memory(work, parameters_of(work, gpu, library), gpu);
+  return std::min(
+      kernel_time(work, gpu, library),
+      std::max(arithmetic_time(work, gpu, library), bytes / memory_bandwidth(work, gpu, library)));
 }
 
 } // namespace decodesim

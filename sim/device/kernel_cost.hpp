@@ -61,4 +61,11 @@ struct KernelLibrary {
 [[nodiscard]] Seconds
 kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library = {});
 
+/// How much of that the GPU's arithmetic or memory would need at the kernel's efficiency, if other
+/// kernels filled what it leaves idle: what kernels that run at once on a GPU share.
+///
+///     min(kernel_time, max(flop / (peak x flop_efficiency), b / (bandwidth x byte_efficiency)))
+[[nodiscard]] Seconds
+throughput_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary& library = {});
+
 } // namespace decodesim

@@ -6,8 +6,9 @@ KernelTimings::KernelTimings(const Plan& plan,
                              std::size_t program,
                              const Gpu& gpu,
                              const KernelLibrary& library,
-                             Seconds gap)
-    : plan_{plan}, gpu_{gpu}, library_{library}, gap_{gap} {
+                             Seconds gap,
+                             bool shares_gpu)
+    : plan_{plan}, gpu_{gpu}, library_{library}, gap_{gap}, shares_gpu_{shares_gpu} {
   for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
     auto& entries = entries_[static_cast<std::size_t>(part)];
     for (const auto& op : plan.programs[program].part(part)) {
@@ -41,7 +42,8 @@ KernelTiming KernelTimings::at(int rank, Part part, int index, int step) const {
 KernelTiming KernelTimings::timing_of(const Kernel& kernel, StepContext at) const {
   const auto work = kernel_work(kernel, at);
   return {.seconds = (gap_ + kernel_time(work, gpu_, library_)).value(),
-          .bytes = work.bytes.value()};
+          .bytes = work.bytes.value(),
+          .busy_seconds = shares_gpu_ ? throughput_time(work, gpu_, library_).value() : 0.0};
 }
 
 } // namespace decodesim

@@ -7,10 +7,11 @@
 
 namespace decodesim {
 
-/// How long a kernel takes alone, and the memory traffic that it would share with others.
+/// How long a kernel takes alone, and what it would share with others.
 struct KernelTiming {
   double seconds = 0;
-  double bytes = 0;
+  double bytes = 0;        ///< memory traffic: with transfers of its GPU
+  double busy_seconds = 0; ///< throughput_time: with kernels of other ranks on the same GPU
 };
 
 /// Timings of a program's kernels on one GPU. Decode attention depends on the step; its timing is
@@ -20,12 +21,14 @@ class KernelTimings {
 public:
   /// All but the index must outlive this.
   /// @param program  index in the plan
-  /// @param gap      idle time before each kernel
+  /// @param gap         idle time before each kernel
+  /// @param shares_gpu  whether busy_seconds are wanted
   KernelTimings(const Plan& plan,
                 std::size_t program,
                 const Gpu& gpu,
                 const KernelLibrary& library,
-                Seconds gap = {});
+                Seconds gap = {},
+                bool shares_gpu = false);
 
   [[nodiscard]] KernelTiming at(int rank, Part part, int index, int step) const;
 
@@ -43,6 +46,7 @@ private:
   const Gpu& gpu_;
   const KernelLibrary& library_;
   Seconds gap_;
+  bool shares_gpu_;
   mutable std::array<std::vector<Entry>, 3> entries_;
 };
 

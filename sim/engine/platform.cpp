@@ -60,6 +60,7 @@ struct Platform::Impl {
   std::vector<sg4::Host*> hosts;
   std::vector<sg4::Link*> links;               ///< by LinkDirection, made on first use
   std::vector<sg4::Link*> memories;            ///< by GPU, made on first use
+  sg4::Link* throughput = nullptr;             ///< of the GPU that all ranks share
   std::map<SharedCap, sg4::Link*> shared_caps; ///< members are GPUs here
   using RouteKey =
       std::tuple<std::vector<LinkDirection>, std::vector<int>, double, std::vector<SharedCap>>;
@@ -102,6 +103,16 @@ sg4::Link* Platform::memory(int gpu) {
     link = impl_->root
                ->create_link("memory" + std::to_string(gpu),
                              machine_.gpu.memory_bandwidth.value.value() * byte_scale)
+               ->set_latency(0.0)
+               ->seal();
+  }
+  return link;
+}
+
+sg4::Link* Platform::throughput() {
+  auto& link = impl_->throughput;
+  if (link == nullptr) {
+    link = impl_->root->create_link("throughput", throughput_per_second * byte_scale)
                ->set_latency(0.0)
                ->seal();
   }
@@ -193,7 +204,7 @@ RouteId Platform::add_kernel_route(int gpu) {
                   ->set_sharing_policy(sg4::Link::SharingPolicy::FATPIPE)
                   ->set_latency(0.0)
                   ->seal();
-  return add({memory(gpu)}, cap);
+  return add({machine_.shared_gpu ? throughput() : memory(gpu)}, cap);
 }
 
 void Platform::seal() { impl_->root->seal(); }

@@ -45,10 +45,13 @@ public:
                     const std::vector<int>& memory_gpus,
                     const std::vector<int>& gpus = {});
 
-  /// A route from a GPU's memory to itself, for its kernels; its cap is set at each start.
+  /// A route for the kernels of a GPU, whose cap is set at each start: over its memory, or where
+  /// ranks share a GPU over that GPU's throughput, of which a second has throughput_per_second.
   RouteId add_kernel_route(int gpu);
 
   void seal();
+
+  static constexpr double throughput_per_second = 1e12;
 
   /// Host on which the actors of a GPU's rank live.
   [[nodiscard]] simgrid::s4u::Host* host(int gpu);
@@ -73,6 +76,7 @@ private:
   RouteId add(const std::vector<simgrid::s4u::Link*>& links, simgrid::s4u::Link* cap);
   simgrid::s4u::Link* link(LinkDirection direction);
   simgrid::s4u::Link* memory(int gpu);
+  simgrid::s4u::Link* throughput();
   simgrid::s4u::Link* shared_cap(const SharedCap& cap);
 
   struct Impl;

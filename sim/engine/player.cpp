@@ -38,9 +38,10 @@ Player::Player(const Plan& plan,
   std::vector<bool> overlaps; // by program
   for (std::size_t program = 0; program < plan.programs.size(); ++program) {
     indices_.emplace_back(plan.programs[program], plays_);
-    timings_.emplace_back(plan, program, machine.gpu, options.kernels, costs_.kernel_gap);
+    timings_.emplace_back(
+        plan, program, machine.gpu, options.kernels, costs_.kernel_gap, machine.shared_gpu);
     hosts_.emplace_back(plan.programs[program], costs_);
-    overlaps.push_back(has_several_streams(indices_.back()));
+    overlaps.push_back(machine.shared_gpu || has_several_streams(indices_.back()));
   }
   transfers_ = std::make_unique<PreparedTransfers>(
       plan, indices_, communication_, overlaps, options.fold, platform_);
@@ -94,7 +95,7 @@ void Player::make_ranks() {
         rank->step_stream = static_cast<StreamId>(s);
       }
     }
-    rank->overlaps = has_several_streams(*rank->index);
+    rank->overlaps = machine_.shared_gpu || has_several_streams(*rank->index);
     if (rank->overlaps) {
       rank->kernel_route = platform_.add_kernel_route(rank->gpu);
       if (options_.record_timeline) {

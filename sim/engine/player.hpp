@@ -27,7 +27,8 @@ namespace decodesim {
 /// its actor adds up their times without sleeping and meets SimGrid's clock when it next meets
 /// another rank (the last to arrive at a collective sleeps until the latest arrival). A rank with
 /// several streams really sleeps through its kernels, and plays those that run beside a transfer of
-/// its GPU as flows over the GPU's memory.
+/// its GPU as flows over the GPU's memory. Ranks that share a GPU play all kernels as flows over
+/// its throughput.
 class Player {
 public:
   Player(const Plan& plan,
@@ -78,7 +79,7 @@ private:
     const HostSchedule* host = nullptr;
     const std::vector<CommunicatorEnd>* collectives = nullptr; ///< by ProgramIndex::collectives
     const std::vector<ChannelEnd>* messages = nullptr;         ///< by ProgramIndex::messages
-    bool overlaps = false;                                     ///< several streams
+    bool overlaps = false;    ///< several streams, or a GPU that ranks share
     StreamId step_stream = 0; ///< the stream whose end of a step is the rank's
     /// When the host could begin to launch the prefill and each step that was reached: when what
     /// comes before is done on the step stream.
@@ -140,6 +141,7 @@ private:
                                        const std::vector<IndexedOperation>& operations,
                                        std::size_t first);
   void play_beside_transfer(Stream& stream, const KernelTiming& timing, double share);
+  void play_on_shared_gpu(Stream& stream, const KernelTiming& timing);
 
   /// Arrives at work of a whole group; the last member drives its transfer.
   template <class TransferOf>

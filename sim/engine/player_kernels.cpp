@@ -52,6 +52,11 @@ std::size_t Player::play_overlapping_kernels(Stream& stream,
     share = 1.0;
   };
   for (std::size_t next = first; next < last;) {
+    if (machine_.shared_gpu) {
+      play_on_shared_gpu(stream, timing(next));
+      complete(next++, clock());
+      continue;
+    }
     if (rank.transfers > 0) {
       play_beside_transfer(stream, timing(next), share);
       complete(next++, clock());
@@ -95,6 +100,18 @@ void Player::play_beside_transfer(Stream& stream, const KernelTiming& timing, do
   const Bytes left{share * timing.bytes};
   const BytesPerSecond alone{timing.bytes / timing.seconds};
   platform_.transfer_capped(stream.rank->kernel_route, left, alone);
+}
+
+/// A kernel that needs the GPU's whole throughput for a part of its time: with others it shares
+/// that, alone it takes the time that it takes. The rest (starting, filling, ending) costs nobody.
+void Player::play_on_shared_gpu(Stream& stream, const KernelTiming& timing) {
+  if (timing.busy_seconds <= 0) {
+    sleep_until(clock() + timing.seconds);
+    return;
+  }
+  const Bytes work{timing.busy_seconds * Platform::throughput_per_second};
+  const BytesPerSecond alone{work.value() / timing.seconds};
+  platform_.transfer_capped(stream.rank->kernel_route, work, alone);
 }
 
 } // namespace decodesim

@@ -69,7 +69,7 @@ SimulationResult play(const Plan& plan,
   const bool regular = is_regular(plan);
   const bool samples =
       steps > most_steps_all_played && !options.every_token && !options.record_timeline && regular;
-  if (!regular) {
+  if (!regular || machine.shared_gpu) { // ranks on one GPU are not apart
     options.fold = Folding::none;
   }
   const int settling = is_pipeline(plan) ? 4 : 2;

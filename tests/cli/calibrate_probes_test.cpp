@@ -49,7 +49,7 @@ TEST(CalibrateProbes, RefusesWhatDoesNotGoTogether) {
   const auto with_part = decodesim_with("calibrate kernels --probes probes.json");
   EXPECT_EQ(with_part.code, 2);
   EXPECT_EQ(with_part.err,
-            "decodesim: --probes calibrates kernels alone: give it without a PART\n");
+            "decodesim: --probes takes what the probes tell of: give it without a PART\n");
   EXPECT_EQ(decodesim_with("calibrate --gpu-name h200-sxm5-141g").err,
             "decodesim: --gpu-name and --output go with --probes\n");
 }

@@ -566,6 +566,7 @@ TEST(Machines, EachRunsTheSmallestExample) {
     const auto name = line.substr(0, line.find(' '));
     const auto ended =
         decodesim_with("run --model " DECODESIM_SOURCE "/tests/data/models/gpt2 --machine " + name +
+                       (name.starts_with("shared-") ? " --nodes 2" : "") +
                        " --tp 2 --isl 8 --osl 2 --format json");
     EXPECT_EQ(ended.code, 0) << name << ": " << ended.err;
     const auto result = json::parse(ended.out).at("results").at(0);
@@ -595,7 +596,7 @@ TEST(Fabric, IsAFlagAndAKeyOfScenarios) {
   expect_refused(two_nodes + "--fabric fat-tree:wide",
                  3,
                  "--fabric: network \"wide\" is unknown; known: edr, efa100, eth10, eth100, eth25, "
-                 "hdr, ndr, roce10, "
+                 "hdr, loopback, ndr, roce10, "
                  "roce100, roce200, roce400");
 }
 

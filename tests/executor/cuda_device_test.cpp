@@ -98,6 +98,14 @@ TEST_F(OnGpu, LlamaHasTheLogitsOfTheCpu) {
   expect_same("llama", model(), DataType::bf16);
 }
 
+// Attention has a kernel of its own for sizes of heads like these.
+TEST_F(OnGpu, HeadsOf24HaveTheLogitsOfTheCpu) {
+  auto odd = model();
+  odd.head_size = 24;
+  expect_same("heads of 24", odd, DataType::fp32);
+  expect_same("heads of 24", odd, DataType::bf16);
+}
+
 TEST_F(OnGpu, GptHasTheLogitsOfTheCpu) {
   auto gpt = model();
   gpt.norm = NormKind::layer_norm;

@@ -159,6 +159,8 @@ TEST(Logits, OfEveryKindOfModelAreTheSame) {
   gpt.gated_ffn = false;
   gpt.qkv_bias = gpt.attention_output_bias = gpt.ffn_bias = true;
   gpt.embedding_norm = true;
+  auto gpt2 = gpt;
+  gpt2.tied_embeddings = true;
   auto qwen = model();
   qwen.qk_norm = true;
   qwen.qkv_bias = true;
@@ -172,6 +174,7 @@ TEST(Logits, OfEveryKindOfModelAreTheSame) {
   auto neox = model();
   neox.parallel_block = true;
   for (const auto& [name, of] : {std::pair{"gpt", gpt},
+                                 std::pair{"gpt2", gpt2},
                                  std::pair{"qwen", qwen},
                                  std::pair{"gemma", gemma},
                                  std::pair{"command", command},
@@ -180,8 +183,8 @@ TEST(Logits, OfEveryKindOfModelAreTheSame) {
     for (const auto* spec : {"tp2", "tp4", "sp2", "pp2-1f1b"}) {
       EXPECT_LT(largest_difference(alone, logits(of, spec)), 1e-5) << name << " " << spec;
     }
-    if (!of.tied_embeddings) {
-      EXPECT_LT(largest_difference(alone, logits(of, "zero3x2")), 1e-5) << name;
+    for (const auto* spec : {"zero3x2", "zero3x4-prefetch"}) {
+      EXPECT_LT(largest_difference(alone, logits(of, spec)), 1e-5) << name << " " << spec;
     }
   }
 }

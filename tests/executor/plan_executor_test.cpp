@@ -443,7 +443,7 @@ TEST(Execution, RefusesWhatItCannotRunWithOneMessage) {
               AllOf(HasSubstr("int4"), HasSubstr("use one of fp32, bf16, fp16, fp8, int8")));
   EXPECT_THAT(refusal(model(false), "tp2", DataType::mxfp4), HasSubstr("mxfp4"));
   EXPECT_THAT(refusal(model(false), "tp2", DataType::q4_k_m), HasSubstr("q4_k_m"));
-  EXPECT_THAT(refusal(tied, "zero3x2", DataType::bf16), HasSubstr("embedding and LM head share"));
+  EXPECT_THAT(refusal(tied, "zero3x3", DataType::bf16), HasSubstr("embedding and LM head share"));
   EXPECT_THAT(refusal(alibi, "single", DataType::bf16), HasSubstr("ALiBi"));
   EXPECT_THAT(refusal(windowed, "single", DataType::bf16), HasSubstr("window of 4 tokens"));
   EXPECT_EQ(refusal(model(false), "tp2", DataType::bf16), "executed");

@@ -25,10 +25,13 @@ Scenario small_scenario(int tp) {
   return scenario;
 }
 
-/// A run whose every operation took `factor` times what the simulation says.
-PlanRun run_of(const Scenario& scenario, double factor, const std::string& mode) {
+/// A run whose every operation took `factor` times what the simulation says, with the launches of
+/// decodesim-measure.
+PlanRun run_of(Scenario scenario, double factor, const std::string& mode) {
   PlanRun run{
       .name = "small", .scenario = scenario_to_json(scenario).dump(), .mode = mode, .graph = true};
+  use_framework(scenario, find_framework("decodesim-measure", "test"), "test");
+  scenario.launch = LaunchMode::graph;
   RunOptions options{.record_timeline = true};
   options.on_result = [&](const Plan& plan, const Machine&, const LayoutResult& result) {
     for (int rank = 0; rank < plan.ranks(); ++rank) {
@@ -133,6 +136,22 @@ TEST(ValidateMeasured, WritesBothSideBySide) {
   }
   EXPECT_GT(spans_of_thread["compute"], 1000);
   EXPECT_EQ(spans_of_thread["compute, measured"], spans_of_thread["compute"]);
+}
+
+// Ranks that shared an H200 are simulated as such, whatever machine the scenario names.
+TEST(ValidateMeasured, PutsRanksOfASharedGpuOnOneGpu) {
+  const TemporaryFolder folder;
+  auto shared = small_scenario(2);
+  shared.machine = "shared-h200";
+  shared.nodes = 2;
+  auto run = run_of(shared, 1.25, "shared");
+  run.scenario = scenario_to_json(small_scenario(2)).dump();
+  const auto report = validate_measured(written(folder, run), {});
+  EXPECT_GT(report.rows.size(), 10u);
+  for (const auto& row : report.rows) {
+    EXPECT_NEAR(row.error_ratio().value(), -0.2, 1e-3) << row.id;
+    EXPECT_TRUE(row.group.starts_with("shared ")) << row.group;
+  }
 }
 
 TEST(ValidateMeasured, ListsWhatIsNotComparable) {

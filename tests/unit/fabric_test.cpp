@@ -62,7 +62,7 @@ TEST(FabricText, SaysWhatIsWrong) {
             "single-switch, fat-tree, rail-optimized");
   EXPECT_EQ(message_of("fat-tree:hrd"),
             "--fabric: network \"hrd\" is unknown; did you mean \"hdr\"? known: edr, efa100, "
-            "eth10, eth100, eth25, hdr, ndr, roce10, roce100, roce200, roce400");
+            "eth10, eth100, eth25, hdr, loopback, ndr, roce10, roce100, roce200, roce400");
   EXPECT_EQ(message_of("fat-tree:ports1"),
             "--fabric: has the option \"ports1\"; ports2 to ports10000 are expected");
   for (const auto* option : {"1to2", "2", "0to0", "200to1", "2to", "2tox"}) {
@@ -82,7 +82,7 @@ TEST(FabricText, SaysWhatIsWrong) {
 
 TEST(Networks, AreSourced) {
   const auto all = data_file_names(DataKind::network);
-  EXPECT_EQ(all.size(), 11u);
+  EXPECT_EQ(all.size(), 12u);
   for (const auto& name : all) {
     const auto network = find_network(name, "test");
     EXPECT_EQ(network.name, name);
@@ -153,7 +153,8 @@ TEST(FatTree, NeedsANetworkThatTellsOfItsSwitches) {
   };
   EXPECT_EQ(file.message_of([&] { (void)load("fat-tree"); }),
             "fabric fat-tree: names no network, and the machine's \"ib\" does not tell the latency "
-            "of a switch; add one of edr, efa100, eth10, eth100, eth25, hdr, ndr, roce10, roce100, "
+            "of a switch; add one of edr, efa100, eth10, eth100, eth25, hdr, loopback, ndr, "
+            "roce10, roce100, "
             "roce200, "
             "roce400");
   EXPECT_EQ(load("fat-tree:hdr").links.back().type, "hdr");

@@ -11,7 +11,7 @@ namespace {
   throw InputError::at("execution", what + ", which the executor cannot run");
 }
 
-void check_operation(const Program& program, const Operation& op) {
+void check_operation(const Plan& plan, const Program& program, const Operation& op) {
   if (const auto* messages = as_point_to_point(op)) {
     for (const auto& one : messages->messages) {
       if (one.channel == "cache") {
@@ -19,10 +19,17 @@ void check_operation(const Program& program, const Operation& op) {
       }
     }
   }
-  for (const auto id : op.reads) {
-    if (program.buffers[static_cast<std::size_t>(id)].kind == BufferKind::gathered_weights &&
-        op.name == "lm_head") {
-      refuse("zero3 gathers a table that embedding and LM head share");
+  const auto* collective = as_collective(op);
+  if (collective != nullptr && op.reads.size() > 1) {
+    // Each shard is gathered behind the one before: there is no room for padding.
+    const auto members = static_cast<double>(plan.axis(collective->axis).groups.front().size());
+    double held = 0;
+    for (const auto id : op.reads) {
+      held += program.buffers[static_cast<std::size_t>(id)].bytes.value();
+    }
+    if (held * members != collective->total_bytes.value()) {
+      refuse("zero3 gathers a table that embedding and LM head share, and "
+             "the ranks do not divide its bytes or those of the final norm");
     }
   }
 }
@@ -74,7 +81,7 @@ void check_executable(const Plan& plan, const Model& model) {
     }
     for (const auto part : {Part::prologue, Part::body, Part::epilogue}) {
       for (const auto& op : program.part(part)) {
-        check_operation(program, op);
+        check_operation(plan, program, op);
       }
     }
   }

@@ -91,7 +91,9 @@ void grow_for_collectives(const Plan& plan, int rank, std::vector<std::size_t>& 
       const auto one = (whole(collective->total_bytes) + members - 1) / members;
       const bool gathers = collective->kind == CollectiveKind::all_gather;
       const bool scatters = collective->kind == CollectiveKind::reduce_scatter;
-      need(op.reads, gathers ? one : whole(collective->total_bytes));
+      if (op.reads.size() == 1) {
+        need(op.reads, gathers ? one : whole(collective->total_bytes));
+      }
       need(op.writes, scatters ? one : std::max(one * members, whole(collective->total_bytes)));
     }
   }

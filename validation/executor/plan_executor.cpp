@@ -166,31 +166,39 @@ void PlanExecutor::fill_weights() {
 
 /// Each unit is written whole where it is gathered, then this rank's part is kept.
 void PlanExecutor::fill_shards() {
+  const auto buffer = [this](BufferId id) -> const Buffer& {
+    return program_.buffers[static_cast<std::size_t>(id)];
+  };
+  const auto members = plan_.group("dp", place_.rank).size();
   std::set<BufferId> filled;
-  for (std::size_t i = 0; i < program_.prologue.size(); ++i) {
-    const auto& op = program_.prologue[i];
-    const auto* gather = as_collective(op);
-    if (gather == nullptr || op.reads.empty() ||
-        !program_.buffers[static_cast<std::size_t>(op.reads.front())].name.ends_with(".shard") ||
-        !filled.insert(op.reads.front()).second) {
+  for (const auto& op : program_.prologue) {
+    if (as_collective(op) == nullptr || op.reads.empty() ||
+        !buffer(op.reads.front()).name.ends_with(".shard")) {
       continue;
     }
-    const auto& shard = program_.buffers[static_cast<std::size_t>(op.reads.front())];
-    const auto unit = shard.name.substr(0, shard.name.size() - std::string{".shard"}.size());
-    for (std::size_t id = 0; id < program_.buffers.size(); ++id) {
-      const auto& buffer = program_.buffers[id];
-      const bool of_unit = unit_of_part(buffer.name) == unit;
-      if (buffer.kind == BufferKind::gathered_part && of_unit) {
-        for (const auto& piece : weight_pieces(buffer, model_, place_)) {
-          device_.fill(array(static_cast<BufferId>(id)), piece);
-        }
+    auto* gathered = static_cast<std::byte*>(array(op.writes.front()).data);
+    for (const auto shard : op.reads) {
+      const auto bytes = static_cast<std::size_t>(buffer(shard).bytes.value());
+      if (filled.insert(shard).second) {
+        const auto& name = buffer(shard).name;
+        fill_unit(name.substr(0, name.size() - std::string{".shard"}.size()));
+        device_.copy(
+            array(shard).data, gathered + bytes * static_cast<std::size_t>(place_.dp_index), bytes);
+      }
+      gathered += bytes * members;
+    }
+  }
+}
+
+/// Writes the parts of gather buffers that belong to a unit.
+void PlanExecutor::fill_unit(const std::string& unit) {
+  for (std::size_t id = 0; id < program_.buffers.size(); ++id) {
+    const auto& buffer = program_.buffers[id];
+    if (buffer.kind == BufferKind::gathered_part && unit_of_part(buffer.name) == unit) {
+      for (const auto& piece : weight_pieces(buffer, model_, place_)) {
+        device_.fill(array(static_cast<BufferId>(id)), piece);
       }
     }
-    const auto bytes = static_cast<std::size_t>(shard.bytes.value());
-    device_.copy(
-        array(op.reads.front()).data,
-        at(array(op.writes.front()).data, bytes * static_cast<std::size_t>(place_.dp_index)),
-        bytes);
   }
 }
 
@@ -266,13 +274,24 @@ void PlanExecutor::collect(const Operation& op, const Collective& collective) {
   const auto total = whole(collective.total_bytes);
   const bool all = collective.kind == CollectiveKind::all_reduce;
   const auto& to = array(op.writes.front());
-  device_.collective({.communicator = communicators_.at(group.name),
+  CollectiveCall call{.communicator = communicators_.at(group.name),
                       .kind = collective.kind,
                       .part_bytes = all ? total : (total + members - 1) / members,
                       .type = to.type,
                       .from = array(op.reads.front()).data,
-                      .to = to.data},
-                     stream(op.stream));
+                      .to = to.data};
+  if (op.reads.size() == 1) {
+    device_.collective(call, stream(op.stream));
+    return;
+  }
+  device_.group_start(); // one after another in the array that is written
+  for (const auto shard : op.reads) {
+    call.from = array(shard).data;
+    call.part_bytes = whole(program_.buffers[static_cast<std::size_t>(shard)].bytes);
+    device_.collective(call, stream(op.stream));
+    call.to = at(call.to, static_cast<std::size_t>(call.part_bytes * members));
+  }
+  device_.group_end();
 }
 
 void PlanExecutor::exchange(const Operation& op,

@@ -87,6 +87,7 @@ private:
   void allocate();
   void fill_weights();
   void fill_shards();
+  void fill_unit(const std::string& unit);
   void write_prompts();
   void join_communicators();
   void say_joining(const std::string& name);

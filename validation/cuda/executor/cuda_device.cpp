@@ -137,6 +137,8 @@ void CudaDevice::prepare(const KernelCall& call) {
     products_.prepare(*product);
   } else if (const auto* grouped = std::get_if<GroupedProductCall>(&call)) {
     products_.prepare(*grouped);
+  } else if (const auto* attention = std::get_if<AttentionCall>(&call)) {
+    decode_attention_.prepare(*attention);
   } else if (const auto* write = std::get_if<CacheWriteCall>(&call)) {
     if (write->to.cache.type != write->qkv.type) {
       throw InputError::at("--kv-cache-dtype",
@@ -166,7 +168,7 @@ void CudaDevice::launch(const KernelCall& call, StreamHandle on) {
     products_.run(*grouped, to);
   } else if (const auto* attention = std::get_if<AttentionCall>(&call)) {
     if (attention->query_tokens == 1) {
-      launch_decode_attention(*attention, to);
+      decode_attention_.run(*attention, to);
     } else {
       launch_prefill_attention(*attention, to);
     }

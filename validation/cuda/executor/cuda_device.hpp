@@ -1,5 +1,6 @@
 #pragma once
 
+#include "validation/cuda/executor/decode_attention.hpp"
 #include "validation/cuda/executor/matrix_product.hpp"
 #include "validation/executor/device.hpp"
 #include "validation/executor/rendezvous.hpp"
@@ -59,6 +60,7 @@ private:
   int gpu_;
   const Rendezvous& rendezvous_;
   MatrixProducts products_;
+  DecodeAttention decode_attention_;
   std::vector<void*> memory_;
   std::vector<cudaStream_t> streams_;
   std::mutex mutex_; ///< guards events_: a watchdog asks about them

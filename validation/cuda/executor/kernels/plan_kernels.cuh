@@ -22,7 +22,7 @@ void launch(const EmbeddingCall& call, cudaStream_t stream);
 void launch(const SamplingCall& call, cudaStream_t stream);
 void launch(const CopyCall& call, cudaStream_t stream);
 
-/// One query token of each sequence.
+/// One query token of each sequence; heads of any size up to 256 (see DecodeAttention).
 void launch_decode_attention(const AttentionCall& call, cudaStream_t stream);
 /// Several query tokens of each.
 void launch_prefill_attention(const AttentionCall& call, cudaStream_t stream);
