@@ -39,7 +39,9 @@ TEST_F(Instrument, ReportsTheTimeThatAKernelSpins) {
 }
 
 TEST_F(Instrument, AnEmptyKernelTakesMicroseconds) {
-  for (const auto& point : run_probe(probe_named("launch"), limits)) {
+  const auto points = run_probe(probe_named("launch"), limits);
+  ASSERT_EQ(points.size(), 7u);
+  for (const auto& point : points) {
     ASSERT_EQ(point.reason, "");
     if (point.text("kind") == "device") {
       EXPECT_GT(statistics_of(point.samples_us).median, 0.3);
