@@ -78,7 +78,7 @@ Logits on_cpu(const Model& of, const Workload& with) {
 
 void expect_same(const char* name, const Model& of, DataType type) {
   EXPECT_LT(largest_difference(on_cpu(of, load(type)), on_gpu(of, load(type)).logits),
-            logits_tolerance(type))
+            logits_tolerance(load(type).precision))
       << name << " in " << to_string(type);
 }
 

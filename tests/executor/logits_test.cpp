@@ -223,6 +223,20 @@ TEST(LogitsDifference, IsRelativeToTheLargest) {
   EXPECT_TRUE(std::isinf(largest_difference(a, b)));
 }
 
+// Sequence 0 samples another token in pass 0, by a difference of 0.5 of 4; its pass 1 has read
+// another text. Sequence 1 has not.
+TEST(LogitsDifference, EndsWhereTextsPart) {
+  const Logits a{{{0, 0}, {3.0F, 2.75F}}, {{0, 1}, {1.0F, 2.0F}}, {{1, 1}, {4.0F, 0.0F}}};
+  auto b = a;
+  b[{0, 0}] = {2.75F, 3.25F};
+  b[{0, 1}] = {2.0F, -4.0F};
+  EXPECT_EQ(largest_difference(a, b), 0.125);
+  b[{1, 1}][1] = 1.0F;
+  EXPECT_EQ(largest_difference(a, b), 0.25);
+  b[{0, 1}][0] = std::nanf("");
+  EXPECT_TRUE(std::isinf(largest_difference(a, b)));
+}
+
 // What a framework's programs add (copies, unfused kernels, a table on every rank) moves no logit.
 TEST(Logits, DoNotDependOnTheFramework) {
   auto with = load();

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 using namespace decodesim;
 using namespace decodesim::testing;
@@ -281,6 +282,29 @@ TEST(Totals, NeedEventsAroundStepsAlone) {
   EXPECT_EQ(device.timed_records, 6);
 }
 
+// A matrix with k inputs has weights up to sqrt(3 / k): k is that of the whole matrix, also on a
+// rank that has half of them (output and down projections).
+TEST(Int8Weights, HaveTheLargestOfTheWholeMatrix) {
+  auto of = model(false);
+  of.ffn_size = 3 * of.hidden_size;
+  auto with = workload(5, 3, 4);
+  with.precision.weights = DataType::int8;
+  const auto plan = build_plan(of, parse_layout_spec("tp2", 8, "test"), with);
+  RecordingDevice device;
+  PlanExecutor executor{plan, of, 1, device, {}};
+  executor.prepare();
+  std::set<std::int64_t> inputs;
+  for (const auto& call : device.prepared) {
+    const auto* product = std::get_if<ProductCall>(&call);
+    if (product != nullptr && product->w.type == DataType::int8) {
+      const auto whole = product->k == of.hidden_size ? product->k : 2 * product->k;
+      EXPECT_FLOAT_EQ(product->largest_weight, std::sqrt(3.0F / static_cast<float>(whole)));
+      inputs.insert(whole);
+    }
+  }
+  EXPECT_EQ(inputs, (std::set<std::int64_t>{of.hidden_size, of.ffn_size}));
+}
+
 // Work of 3 steps is captured before the run, which launches graphs between prologue and epilogue.
 TEST(Graphs, AreCapturedOncePerStepAndLaunchedInOrder) {
   const auto of = model(false);
@@ -307,6 +331,23 @@ TEST(Graphs, AreCapturedOncePerStepAndLaunchedInOrder) {
   EXPECT_EQ(attentions, 4 * (3 + 1)) << "4 layers: 3 captured steps and the prologue";
 }
 
+// A run without graphs comes first, in which a device loads what it needs.
+TEST(Graphs, MayFollowARunWithoutThem) {
+  const auto of = model(false);
+  const auto plan = plan_of(of, "tp2");
+  RecordingDevice device;
+  PlanExecutor executor{plan, of, 0, device, {}};
+  executor.prepare();
+  (void)executor.run();
+  executor.use_graphs();
+  EXPECT_EQ(executor.run().step_end_s.size(), 3U);
+  int launches = 0;
+  for (const auto& line : device.lines) {
+    launches += line.find("launch graph") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(launches, 3);
+}
+
 // Events around operations are captured with them; a second run records the same ones anew.
 TEST(Graphs, HaveSpansWhenTheyAreCapturedWithThem) {
   const auto of = model(false);
@@ -319,6 +360,28 @@ TEST(Graphs, HaveSpansWhenTheyAreCapturedWithThem) {
   const auto& program = plan.program(0);
   EXPECT_EQ(executor.run().spans.size(), program.prologue.size() + 3 * program.body.size());
   EXPECT_EQ(executor.run().spans.size(), program.prologue.size() + 3 * program.body.size());
+}
+
+// The host waits for the device where logits are read: without events around operations, what it is
+// about is all that is known.
+TEST(Watchdog, KnowsWhatTheHostIsAbout) {
+  const auto of = model(false);
+  const auto plan = plan_of(of, "single");
+  RecordingDevice device;
+  std::vector<std::string> waiting;
+  PlanExecutor* known = nullptr;
+  ExecutorOptions options{.spans = false};
+  options.on_logits = [&](Part part, int, int, const SamplingCall&) {
+    if (part == Part::prologue) {
+      waiting = known->waiting_operations();
+    }
+  };
+  PlanExecutor executor{plan, of, 0, device, options};
+  known = &executor;
+  executor.prepare();
+  (void)executor.run();
+  EXPECT_THAT(waiting, ElementsAre("sampling m0 of the prologue on stream compute"));
+  EXPECT_THAT(executor.waiting_operations(), IsEmpty());
 }
 
 // Rank 1 of pp2 hears nothing from rank 0: its first receive, and the first layer that needs it.

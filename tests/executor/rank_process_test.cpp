@@ -7,8 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace decodesim;
 using ::testing::HasSubstr;
@@ -101,6 +106,68 @@ TEST(Rendezvous, NamesWhatDoesNotCome) {
   } catch (const SimulationError& error) {
     EXPECT_THAT(error.what(), HasSubstr("\"totals.1\" did not come"));
   }
+}
+
+namespace {
+
+/// A folder with a program in place of CUDA's that notes what it is asked, first on the path.
+class MpsDaemonTest : public ::testing::Test {
+protected:
+  MpsDaemonTest() {
+    const auto program = folder_.path() / "nvidia-cuda-mps-control";
+    std::ofstream{program} << "#!/bin/sh\n"
+                              "if [ \"$1\" = -d ]; then touch $CUDA_MPS_PIPE_DIRECTORY/control; "
+                              "echo start; else cat; fi >>"
+                           << notes_path() << "\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    setenv("PATH", (folder_.path().string() + ":" + std::getenv("PATH")).c_str(), 1);
+    unsetenv("CUDA_MPS_PIPE_DIRECTORY");
+  }
+
+  [[nodiscard]] std::string notes_path() const { return (folder_.path() / "notes").string(); }
+
+  [[nodiscard]] std::string notes() const {
+    std::ifstream file{notes_path()};
+    return {std::istreambuf_iterator<char>{file}, {}};
+  }
+
+  TemporaryFolder folder_;
+};
+
+} // namespace
+
+TEST_F(MpsDaemonTest, EndsWithTheObject) {
+  {
+    const MpsDaemon daemon{folder_.path()};
+    EXPECT_EQ(daemon.problem(), "");
+    EXPECT_EQ(notes(), "start\n");
+    EXPECT_EQ(std::getenv("CUDA_MPS_PIPE_DIRECTORY"), folder_.path().string());
+  }
+  EXPECT_EQ(notes(), "start\nquit\n");
+}
+
+TEST_F(MpsDaemonTest, EndsWithAProcessThatIsKilled) {
+  const pid_t process = fork();
+  if (process == 0) {
+    const MpsDaemon daemon{folder_.path()};
+    raise(SIGKILL);
+  }
+  waitpid(process, nullptr, 0);
+  for (int i = 0; i < 1000 && notes() != "start\nquit\n"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  EXPECT_EQ(notes(), "start\nquit\n");
+}
+
+TEST_F(MpsDaemonTest, IsTheOneThatRuns) {
+  std::ofstream{folder_.path() / "control"} << "";
+  setenv("CUDA_MPS_PIPE_DIRECTORY", folder_.path().c_str(), 1);
+  {
+    const MpsDaemon daemon{"/nonexistent"};
+    EXPECT_EQ(daemon.problem(), "");
+    EXPECT_EQ(std::getenv("CUDA_MPS_PIPE_DIRECTORY"), folder_.path().string());
+  }
+  EXPECT_EQ(notes(), "");
 }
 
 // Without the program there is no daemon, the reason is told, and processes do without.

@@ -21,6 +21,7 @@ public:
   int timed_records = 0;
   std::size_t allocated_bytes = 0;
   std::vector<std::string> joined; ///< communicators, in the order of joining
+  std::vector<KernelCall> prepared;
 
   void* allocate(const std::string& name, std::size_t bytes) override;
   void upload(void* to, const void* from, std::size_t bytes) override;
@@ -30,6 +31,9 @@ public:
   StreamHandle create_stream(const std::string& name) override;
   EventHandle create_event(bool timed) override;
   CommunicatorHandle create_communicator(const Communicator& members, int rank) override;
+
+  void prepare(const KernelCall& call) override { prepared.push_back(call); }
+
   void record(EventHandle event, StreamHandle stream) override;
   void wait(StreamHandle stream, EventHandle event) override;
   void launch(const KernelCall& call, StreamHandle stream) override;

@@ -18,6 +18,7 @@ public:
 /// @throws DeviceError "cannot WHAT: REASON" unless the result is success
 inline void check(cudaError_t result, const std::string& what) {
   if (result != cudaSuccess) {
+    (void)cudaGetLastError(); // told here: the next launch is not to find it
     throw DeviceError{"cannot " + what + ": " + cudaGetErrorString(result)};
   }
 }

@@ -37,6 +37,7 @@ struct ProductCall {
   Array w;
   std::optional<Array> bias;
   Array y;
+  float largest_weight = 0; ///< what 127 stands for in int8 weights
 };
 
 /// sum = x (+ added); y = norm(sum) times weight (+ bias: the second half of the weights).
@@ -139,6 +140,7 @@ struct GroupedProductCall {
   Array w;                       ///< [slots, n, k]
   std::optional<Array> bias;     ///< [slots, n]
   Array y;                       ///< [pairs, n]
+  float largest_weight = 0;      ///< what 127 stands for in int8 weights
   std::shared_ptr<const ExpertTables> tables;
 };
 

@@ -1,6 +1,7 @@
 #include "validation/executor/kernel_resolver.hpp"
 
 #include "sim/error.hpp"
+#include "validation/executor/weight_pieces.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -72,7 +73,18 @@ KernelCall KernelResolver::gemm(const Operation& op, const Gemm& gemm, Part part
                      .rows = chosen_rows(op.reads[0], gemm.m, part),
                      .w = array(op.reads[1]),
                      .bias = gemm.bias ? bias_of(op.reads[1]) : std::nullopt,
-                     .y = array(op.writes.front())};
+                     .y = array(op.writes.front()),
+                     .largest_weight = largest_weight(op.reads[1])};
+}
+
+/// Of a shard that is cut along its inputs, it follows from the inputs of all shards.
+float KernelResolver::largest_weight(BufferId weights) const {
+  const auto& of = buffer(weights);
+  if (of.type != DataType::int8) {
+    return 0;
+  }
+  const auto pieces = weight_pieces(of, model_, place_);
+  return pieces.empty() ? 0 : pieces.front().spread;
 }
 
 KernelCall
@@ -232,6 +244,7 @@ KernelCall KernelResolver::grouped(const Operation& op,
                             .w = array(op.reads.back()),
                             .bias = gemm.bias ? bias_of(op.reads.back()) : std::nullopt,
                             .y = array(op.writes.front()),
+                            .largest_weight = largest_weight(op.reads.back()),
                             .tables = tables};
 }
 

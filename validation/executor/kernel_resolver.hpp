@@ -40,6 +40,7 @@ private:
   [[nodiscard]] const Buffer& buffer(BufferId id) const;
   [[nodiscard]] std::optional<Array> array_named(const std::string& name) const;
   [[nodiscard]] std::optional<Array> bias_of(BufferId weights) const;
+  [[nodiscard]] float largest_weight(BufferId weights) const;
   [[nodiscard]] RowChoice chosen_rows(BufferId x, std::int64_t rows, Part part) const;
   [[nodiscard]] std::int64_t first_position(Part part, int step) const;
   [[nodiscard]] CachePlace cache_place(BufferId cache, int micro_batch) const;

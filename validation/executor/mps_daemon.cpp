@@ -4,15 +4,38 @@
 
 namespace decodesim {
 
-MpsDaemon::MpsDaemon(std::filesystem::path folder) {
+namespace {
+
+bool is_running() {
+  const char* pipes = std::getenv("CUDA_MPS_PIPE_DIRECTORY");
+  std::error_code ignored;
+  return pipes != nullptr &&
+         std::filesystem::exists(std::filesystem::path{pipes} / "control", ignored);
+}
+
+void forget() {
+  unsetenv("CUDA_MPS_PIPE_DIRECTORY");
+  unsetenv("CUDA_MPS_LOG_DIRECTORY");
+}
+
+} // namespace
+
+MpsDaemon::MpsDaemon(const std::filesystem::path& folder) {
+  if (is_running()) {
+    return;
+  }
   setenv("CUDA_MPS_PIPE_DIRECTORY", folder.c_str(), 1);
   setenv("CUDA_MPS_LOG_DIRECTORY", folder.c_str(), 1);
   const int status = std::system("nvidia-cuda-mps-control -d >/dev/null 2>&1"); // NOLINT
   if (status != 0) {
     problem_ = "nvidia-cuda-mps-control could not be started";
-    unsetenv("CUDA_MPS_PIPE_DIRECTORY");
-    unsetenv("CUDA_MPS_LOG_DIRECTORY");
+    forget();
+    return;
   }
+  // Reads until this process closes the pipe or is ended, whatever ends it.
+  guard_ = popen("trap '' HUP INT TERM; cat >/dev/null; " // NOLINT
+                 "echo quit | nvidia-cuda-mps-control >/dev/null 2>&1",
+                 "w");
 }
 
 MpsDaemon::~MpsDaemon() { stop("it has ended"); }
@@ -22,9 +45,10 @@ void MpsDaemon::stop(const std::string& why) {
     return;
   }
   problem_ = why;
-  (void)!std::system("echo quit | nvidia-cuda-mps-control >/dev/null 2>&1"); // NOLINT
-  unsetenv("CUDA_MPS_PIPE_DIRECTORY");
-  unsetenv("CUDA_MPS_LOG_DIRECTORY");
+  forget();
+  if (guard_ != nullptr) {
+    pclose(guard_);
+  }
 }
 
 } // namespace decodesim

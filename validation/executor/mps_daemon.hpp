@@ -1,18 +1,21 @@
 #pragma once
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 
 namespace decodesim {
 
-/// CUDA's Multi-Process Service for this process and those that it starts, with pipes in a folder
-/// of its own; it ends with this object. Without it ranks on one GPU take turns of some
-/// milliseconds. No setting of the GPU is changed.
+/// CUDA's Multi-Process Service for this process and those that it starts: the one that
+/// CUDA_MPS_PIPE_DIRECTORY names, where it runs, else one with pipes in a folder of its own, which
+/// ends with this object, or with the process, even if it is killed. Without it ranks on one GPU
+/// take turns of some milliseconds. No setting of the GPU is changed.
 class MpsDaemon {
 public:
-  /// Starts the daemon and sets CUDA_MPS_PIPE_DIRECTORY. When it cannot be started nothing is left.
+  /// Starts the daemon, if none runs, and sets CUDA_MPS_PIPE_DIRECTORY. When it cannot be started
+  /// nothing is left.
   /// @param folder  for pipes and logs; exists
-  explicit MpsDaemon(std::filesystem::path folder);
+  explicit MpsDaemon(const std::filesystem::path& folder);
   ~MpsDaemon();
   MpsDaemon(const MpsDaemon&) = delete;
   MpsDaemon& operator=(const MpsDaemon&) = delete;
@@ -20,12 +23,13 @@ public:
   /// Why it does not run; empty when it does.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  /// Ends it: processes started from here on do without.
+  /// Ends it, if it is ours: processes started from here on do without.
   /// @param why  what problem() then says
   void stop(const std::string& why);
 
 private:
   std::string problem_;
+  std::FILE* guard_ = nullptr; ///< to the process that ends the daemon when this closes
 };
 
 } // namespace decodesim

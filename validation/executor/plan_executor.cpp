@@ -117,6 +117,11 @@ void PlanExecutor::record_spans(bool spans) {
   capture_steps();
 }
 
+void PlanExecutor::use_graphs() {
+  options_.graph = true;
+  capture_steps();
+}
+
 void PlanExecutor::capture_steps() {
   const std::lock_guard lock{mutex_};
   enqueued_.clear();
@@ -213,12 +218,19 @@ void PlanExecutor::write_prompts() {
   }
 }
 
+void PlanExecutor::say_joining(const std::string& name) {
+  const std::lock_guard lock{mutex_};
+  joining_ = name;
+}
+
 void PlanExecutor::join_communicators() {
   for (const auto& one : decodesim::communicators(plan_)) {
     if (std::find(one.ranks.begin(), one.ranks.end(), place_.rank) != one.ranks.end()) {
+      say_joining(one.name);
       communicators_[one.name] = device_.create_communicator(one, place_.rank);
     }
   }
+  say_joining("");
 }
 
 void PlanExecutor::make_tables(Part part, int step) {
@@ -429,6 +441,10 @@ RankTimes PlanExecutor::run() {
     used_events_ = captured_events_;
   }
   recorded_.assign(recorded_.size(), false);
+  const auto enqueues = [this](bool value) {
+    const std::lock_guard lock{mutex_};
+    enqueues_ = value;
+  };
   const auto mark = [this](StreamHandle of) {
     const auto event = device_.create_event(true);
     device_.record(event, of);
@@ -439,6 +455,7 @@ RankTimes PlanExecutor::run() {
     const std::lock_guard lock{mutex_};
     marks_.clear();
   }
+  enqueues(true);
   start_ = device_.create_event(true);
   device_.record(start_, streams_.front());
   fork();
@@ -461,6 +478,7 @@ RankTimes PlanExecutor::run() {
   play(Part::epilogue, -1);
   join();
   mark(streams_.front());
+  enqueues(false);
   finish();
   return times();
 }
@@ -475,19 +493,32 @@ std::string text_of(Part part, int step) {
 
 } // namespace
 
+std::string PlanExecutor::name_of(const Enqueued& entry) const {
+  const auto& op = *entry.op;
+  return op.name + (op.layer < 0 ? "" : " L" + std::to_string(op.layer)) + " m" +
+         std::to_string(op.micro_batch) + " of " + text_of(entry.part, entry.step) + " on stream " +
+         program_.streams[static_cast<std::size_t>(op.stream)];
+}
+
 std::vector<std::string> PlanExecutor::waiting_operations() const {
   const std::lock_guard lock{mutex_};
+  auto waiting = operations_not_done();
+  if (waiting.empty() && !joining_.empty()) {
+    waiting.push_back("joining " + joining_);
+  } else if (waiting.empty() && enqueues_ && !enqueued_.empty()) {
+    waiting.push_back(name_of(enqueued_.back()));
+  }
+  return waiting;
+}
+
+std::vector<std::string> PlanExecutor::operations_not_done() const {
   std::vector<std::string> waiting;
   std::set<StreamId> seen;
   if (options_.spans && !options_.graph) {
     for (const auto& entry : enqueued_) {
       const bool is_done = entry.end < 0 || (entry.is_recorded && device_.is_done(entry.end));
       if (!is_done && seen.insert(entry.op->stream).second) {
-        const auto& op = *entry.op;
-        waiting.push_back(op.name + (op.layer < 0 ? "" : " L" + std::to_string(op.layer)) + " m" +
-                          std::to_string(op.micro_batch) + " of " +
-                          text_of(entry.part, entry.step) + " on stream " +
-                          program_.streams[static_cast<std::size_t>(op.stream)]);
+        waiting.push_back(name_of(entry));
       }
     }
     return waiting;

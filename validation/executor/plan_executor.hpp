@@ -55,12 +55,16 @@ public:
   /// Turns events around operations on or off; graphs are captured again.
   void record_spans(bool spans);
 
+  /// Makes each decode step one graph from here on.
+  void use_graphs();
+
   /// Plays the plan once and waits for its end. May be called again: everything starts anew.
   /// @throws SimulationError naming the operations that wait when the run hangs
   RankTimes run();
 
   /// Operations that are enqueued and not done, the first of each stream: "send.hidden m0 of step 3
-  /// on stream send". May be called from another thread while `run` is under way.
+  /// on stream send". When none is known, what the host is about: an operation that it enqueues, a
+  /// communicator that it joins. May be called from another thread while `run` is under way.
   [[nodiscard]] std::vector<std::string> waiting_operations() const;
 
   [[nodiscard]] const MemoryPlaces& memory() const { return memory_; }
@@ -86,6 +90,7 @@ private:
   void fill_unit(const std::string& unit);
   void write_prompts();
   void join_communicators();
+  void say_joining(const std::string& name);
   void make_tables(Part part, int step);
 
   void play(Part part, int step);
@@ -103,6 +108,8 @@ private:
   void join();
   void finish();
   [[nodiscard]] RankTimes times();
+  [[nodiscard]] std::string name_of(const Enqueued& entry) const;
+  [[nodiscard]] std::vector<std::string> operations_not_done() const;
   [[nodiscard]] std::shared_ptr<const ExpertTables>
   tables_of(const Operation& op, Part part, int step) const;
 
@@ -135,6 +142,8 @@ private:
   std::vector<EventHandle> marks_;     ///< end of prologue, of each step, of the run on each stream
   mutable std::recursive_mutex mutex_; ///< guards what waiting_operations reads
   std::vector<Enqueued> enqueued_;     ///< those of graphs first
+  bool enqueues_ = false;              ///< the host is about the latest of them
+  std::string joining_;                ///< communicator whose members are waited for
   std::size_t captured_ = 0;           ///< how many are in graphs
   std::size_t captured_events_ = 0;    ///< of pool_ are in graphs
 };

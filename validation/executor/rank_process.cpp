@@ -62,6 +62,9 @@ void let_ranks_share_a_gpu(int rank, int ranks) {
   setenv("NCCL_NET", "Socket", 1);
   setenv("NCCL_SOCKET_IFNAME", "lo", 1);
   setenv("NCCL_MNNVL_ENABLE", "0", 1);
+  // Of no use here: multicast between GPUs, and threads that watch a job over a port of the host.
+  setenv("NCCL_NVLS_ENABLE", "0", 1);
+  setenv("NCCL_RAS_ENABLE", "0", 1);
   // All ranks' kernels have to be resident at once: a deadlock otherwise.
   setenv("NCCL_MAX_CTAS", std::to_string(std::max(1, 8 / ranks)).c_str(), 0);
 }

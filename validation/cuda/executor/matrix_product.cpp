@@ -4,7 +4,6 @@
 #include "validation/cuda/executor/kernels/plan_kernels.cuh"
 
 #include <bit>
-#include <cmath>
 #include <initializer_list>
 
 namespace decodesim {
@@ -74,8 +73,8 @@ ProductCall of_expert(const GroupedProductCall& call,
       .w = {.data = offset(call.w, number * call.n * call.k),
             .type = call.w.type,
             .elements = call.n * call.k},
-      .y = {
-          .data = offset(call.y, first * call.n), .type = call.y.type, .elements = rows * call.n}};
+      .y = {.data = offset(call.y, first * call.n), .type = call.y.type, .elements = rows * call.n},
+      .largest_weight = call.largest_weight};
   if (call.bias) {
     one.bias = Array{
         .data = offset(*call.bias, number * call.n), .type = call.bias->type, .elements = call.n};
@@ -113,38 +112,18 @@ MatrixProducts::~MatrixProducts() {
   cublasLtDestroy(handle_);
 }
 
-MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
-  const bool quantises = is_one_byte(call.w.type);
-  const auto stride = quantises ? call.k : call.rows.step * call.k;
-  const Shape shape{call.m, call.n, call.k, stride, call.w.type, call.y.type, adds_bias(call)};
-  const auto [entry, is_new] = products_.try_emplace(shape);
-  auto& one = entry->second;
-  if (!is_new) {
-    return one;
-  }
-  const bool whole = call.w.type == DataType::int8;
-  const auto input = cuda_type(call.w.type);
-  const auto output = whole ? CUDA_R_32I : cuda_type(call.y.type);
-  require(cublasLtMatmulDescCreate(&one.operation,
-                                   whole ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F,
-                                   whole ? CUDA_R_32I : CUDA_R_32F),
-          "describe a matrix product");
-  // cuBLASLt's matrices are column-major: row-major y is y^T = W x^T, and W is stored as k x n.
-  set(one.operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
-  set(one.operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
-  if (call.w.type == DataType::fp8) {
-    set(one.operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, std::int8_t{1});
-  }
-  if (adds_bias(call)) {
-    set(one.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    set(one.operation, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, cuda_type(call.bias->type));
-  }
-  const auto m = static_cast<std::uint64_t>(call.m);
-  const auto n = static_cast<std::uint64_t>(call.n);
-  const auto k = static_cast<std::uint64_t>(call.k);
-  require(cublasLtMatrixLayoutCreate(&one.weights, input, k, n, call.k), "describe weights");
-  require(cublasLtMatrixLayoutCreate(&one.inputs, input, k, m, stride), "describe inputs");
-  require(cublasLtMatrixLayoutCreate(&one.outputs, output, n, m, call.n), "describe outputs");
+/// Describes inputs and outputs of `rows` rows. @returns whether there is an algorithm
+bool MatrixProducts::find_algorithm(Product& one, const Shape& shape, std::int64_t rows) {
+  const auto m = static_cast<std::uint64_t>(rows);
+  const auto n = static_cast<std::uint64_t>(shape.n);
+  const auto k = static_cast<std::uint64_t>(shape.k);
+  const auto output = shape.weights == DataType::int8 ? CUDA_R_32I : cuda_type(shape.outputs);
+  cublasLtMatrixLayoutDestroy(one.outputs);
+  cublasLtMatrixLayoutDestroy(one.inputs);
+  one.rows = rows;
+  require(cublasLtMatrixLayoutCreate(&one.inputs, cuda_type(shape.weights), k, m, shape.row_step),
+          "describe inputs");
+  require(cublasLtMatrixLayoutCreate(&one.outputs, output, n, m, shape.n), "describe outputs");
   cublasLtMatmulPreference_t preference = nullptr;
   require(cublasLtMatmulPreferenceCreate(&preference), "describe a matrix product");
   require(cublasLtMatmulPreferenceSetAttribute(preference,
@@ -173,12 +152,57 @@ MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
                                                      &found,
                                                      &count);
   cublasLtMatmulPreferenceDestroy(preference);
-  if (result != CUBLAS_STATUS_SUCCESS || count == 0) {
+  one.algorithm = found.algo;
+  return result == CUBLAS_STATUS_SUCCESS && count > 0;
+}
+
+MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
+  const bool quantises = is_one_byte(call.w.type);
+  const auto stride = quantises ? call.k : call.rows.step * call.k;
+  const bool whole = call.w.type == DataType::int8;
+  // Memory of our own is aligned as much as is asked for.
+  const void* x = quantises ? nullptr : offset(call.x, call.rows.first * call.k);
+  const void* y = whole ? nullptr : call.y.data;
+  const Shape shape{.m = call.m,
+                    .n = call.n,
+                    .k = call.k,
+                    .row_step = stride,
+                    .weights = call.w.type,
+                    .outputs = call.y.type,
+                    .bias = adds_bias(call),
+                    .alignment = alignment_of({call.w.data, x, y})};
+  const auto [entry, is_new] = products_.try_emplace(shape);
+  auto& one = entry->second;
+  if (!is_new) {
+    return one;
+  }
+  require(cublasLtMatmulDescCreate(&one.operation,
+                                   whole ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F,
+                                   whole ? CUDA_R_32I : CUDA_R_32F),
+          "describe a matrix product");
+  // cuBLASLt's matrices are column-major: row-major y is y^T = W x^T, and W is stored as k x n.
+  set(one.operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+  set(one.operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
+  if (call.w.type == DataType::fp8) {
+    set(one.operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, std::int8_t{1});
+  }
+  if (adds_bias(call)) {
+    set(one.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    set(one.operation, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, cuda_type(call.bias->type));
+  }
+  require(cublasLtMatrixLayoutCreate(&one.weights,
+                                     cuda_type(call.w.type),
+                                     static_cast<std::uint64_t>(call.k),
+                                     static_cast<std::uint64_t>(call.n),
+                                     call.k),
+          "describe weights");
+  // The library has no int8 products of few rows: more are multiplied in memory of our own.
+  if (!find_algorithm(one, shape, call.m) &&
+      !(whole && find_algorithm(one, shape, (call.m + 31) / 32 * 32))) {
     throw std::runtime_error{"cuBLASLt has no algorithm for a product of " +
                              std::to_string(call.m) + "x" + std::to_string(call.n) + "x" +
                              std::to_string(call.k) + " in " + to_string(call.w.type)};
   }
-  one.algorithm = found.algo;
   return one;
 }
 
@@ -186,12 +210,12 @@ void MatrixProducts::prepare(const ProductCall& call) {
   if (call.m == 0) {
     return;
   }
-  (void)product(call);
+  const auto rows = product(call).rows;
   if (is_one_byte(call.w.type)) {
-    inputs_.reserve(bytes_of(call.m * call.k, call.w.type));
+    inputs_.reserve(bytes_of(rows * call.k, call.w.type));
   }
   if (call.w.type == DataType::int8) {
-    sums_.reserve(static_cast<std::size_t>(call.m * call.n) * sizeof(std::int32_t));
+    sums_.reserve(static_cast<std::size_t>(rows * call.n) * sizeof(std::int32_t));
   }
 }
 
@@ -237,8 +261,7 @@ void MatrixProducts::run(const ProductCall& call, cudaStream_t stream) {
                          stream),
           "multiply matrices");
   if (whole) {
-    // 127 stands for the largest weight, sqrt(3 / k): see weight_pieces.
-    const float scale = std::sqrt(3.0F / static_cast<float>(call.k)) / 127.0F;
+    const float scale = call.largest_weight / 127.0F;
     launch_dequantise(
         static_cast<const std::int32_t*>(y), call.y, call.m, call.n, scale, call.bias, stream);
   }

@@ -49,6 +49,7 @@ private:
     cublasLtMatrixLayout_t inputs = nullptr;
     cublasLtMatrixLayout_t outputs = nullptr;
     cublasLtMatmulAlgo_t algorithm{};
+    std::int64_t rows = 0; ///< that are multiplied
   };
 
   /// Memory beside the plan's that grows before the run.
@@ -72,6 +73,7 @@ private:
   Scratch gathered_; ///< rows of grouped products
 
   [[nodiscard]] Product& product(const ProductCall& call);
+  [[nodiscard]] bool find_algorithm(Product& one, const Shape& shape, std::int64_t rows);
 };
 
 } // namespace decodesim

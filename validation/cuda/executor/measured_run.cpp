@@ -68,23 +68,27 @@ RankRun measure_rank(const Plan& plan,
                      const RankSettings& settings,
                      const Rendezvous& rendezvous) {
   prepare_process(settings, rank, plan.ranks());
-  RankOnGpu on_gpu{plan,
-                   model,
-                   rank,
-                   settings,
-                   rendezvous,
-                   {.communicates = settings.communicates,
-                    .spans = false,
-                    .graph = settings.graph,
-                    .patience = settings.patience}};
+  RankOnGpu on_gpu{
+      plan,
+      model,
+      rank,
+      settings,
+      rendezvous,
+      {.communicates = settings.communicates, .spans = false, .patience = settings.patience}};
   const auto meet = [&](const char* name) {
     if (settings.communicates) {
       rendezvous.meet(name, rank, plan.ranks());
     }
   };
   auto& executor = on_gpu.executor();
+  // Kernels are loaded and connections made outside of any graph's capture.
   meet("warm-up");
   (void)executor.run();
+  if (settings.graph) {
+    executor.use_graphs();
+    meet("graphs");
+    (void)executor.run();
+  }
   meet("totals");
   RankRun run{.rank = rank, .totals = executor.run()};
   if (settings.spans) {
@@ -92,6 +96,7 @@ RankRun measure_rank(const Plan& plan,
     meet("spans");
     run.recorded = executor.run();
   }
+  meet("end"); // what was sent is received before a communicator is gone
   return run;
 }
 
@@ -119,6 +124,7 @@ Logits measure_logits(const Plan& plan,
   RankOnGpu on_gpu{plan, model, rank, settings, rendezvous, options};
   device = &on_gpu.device();
   (void)on_gpu.executor().run();
+  rendezvous.meet("end", rank, plan.ranks());
   return collector.logits();
 }
 

@@ -19,9 +19,10 @@ struct RankSettings {
   std::chrono::milliseconds patience{60'000};
 };
 
-/// Plays a plan's rank on a GPU: once to warm up (connections are made, kernels loaded), once with
-/// events around steps alone, and with spans once more with events around every operation.
-/// Ends the process, with the operations that wait on stderr, when it hangs in the driver.
+/// Plays a plan's rank on a GPU: once to warm up (connections are made, kernels loaded; with graphs
+/// once more as those), once with events around steps alone, and with spans once more with events
+/// around every operation. Ends the process, with the operations that wait on stderr, when it hangs
+/// in the driver.
 /// @throws SimulationError naming the operations that wait, InputError when memory does not suffice
 [[nodiscard]] RankRun measure_rank(const Plan& plan,
                                    const Model& model,

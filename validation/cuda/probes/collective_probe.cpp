@@ -3,6 +3,7 @@
 #include "validation/cuda/probes/device_timer.hpp"
 #include "validation/cuda/probes/probe_list.hpp"
 #include "validation/cuda/shared_gpu.hpp"
+#include "validation/executor/rank_process.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -200,7 +201,7 @@ void run_rank(int rank, int ranks, Shared& shared, ProbeSession& session) {
   int gpus = 0;
   check(cudaGetDeviceCount(&gpus), "find a CUDA device");
   if (gpus < ranks) {
-    prepare_rank_on_shared_gpu(rank);
+    let_ranks_share_a_gpu(rank, ranks);
   }
   check(cudaSetDevice(rank % gpus), "use the rank's device");
   DeviceTimer timer{session.limits().rule};

@@ -73,7 +73,7 @@ std::size_t arena_bytes(std::size_t wanted) {
 
 void probe_memory_bandwidth(ProbeSession& session) {
   DeviceTimer timer{session.limits().rule};
-  const DeviceBuffer arena{arena_bytes(std::size_t{8} << 30)};
+  const DeviceBuffer arena{arena_bytes(std::size_t{16} << 30)}; // two copies of the largest point
   fill_random(arena.at(),
               static_cast<std::int64_t>(arena.bytes()),
               DataType::int8,
