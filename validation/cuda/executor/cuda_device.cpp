@@ -2,7 +2,7 @@
 
 #include "sim/error.hpp"
 #include "validation/cuda/executor/cuda_check.hpp"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <cstring>
 

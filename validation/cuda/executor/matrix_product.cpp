@@ -1,7 +1,7 @@
 #include "validation/cuda/executor/matrix_product.hpp"
 
 #include "validation/cuda/executor/cuda_check.hpp"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <bit>
 #include <initializer_list>
