@@ -32,9 +32,10 @@ MpsDaemon::MpsDaemon(const std::filesystem::path& folder) {
     forget();
     return;
   }
-  // Reads until this process closes the pipe or is ended, whatever ends it.
-  guard_ = popen("trap '' HUP INT TERM; cat >/dev/null; " // NOLINT
-                 "echo quit | nvidia-cuda-mps-control >/dev/null 2>&1",
+  // Reads until this process closes the pipe or is ended, whatever ends it. It holds no pipe that
+  // somebody reads our output from.
+  guard_ = popen("exec >/dev/null 2>&1; trap '' HUP INT TERM; cat; " // NOLINT
+                 "echo quit | timeout 20 nvidia-cuda-mps-control",
                  "w");
 }
 
