@@ -121,30 +121,30 @@ void launch(const NormCall& call, cudaStream_t stream) {
   with_activation_type(call.x.type, [&](auto element) {
     using T = decltype(element);
     const auto bytes = static_cast<std::size_t>(call.columns) * sizeof(float);
-    const NormArguments<T> arguments{
-        .x = static_cast<const T*>(call.x.data),
-        .added = call.added ? static_cast<const T*>(call.added->data) : nullptr,
-        .weight = static_cast<const T*>(call.weight.data),
-        .y = static_cast<T*>(call.y.data),
-        .sum = call.sum ? static_cast<T*>(call.sum->data) : nullptr,
-        .columns = call.columns,
-        .first_row = call.chosen.first,
-        .row_step = call.chosen.step,
-        .centred = call.kind != NormKind::rms_norm,
-        .biased = call.kind == NormKind::layer_norm};
+    const NormArguments<T> arguments{.x = static_cast<const T*>(call.x.data),
+                                     .added = call.added ? static_cast<const T*>(call.added->data)
+                                                         : nullptr,
+                                     .weight = static_cast<const T*>(call.weight.data),
+                                     .y = static_cast<T*>(call.y.data),
+                                     .sum = call.sum ? static_cast<T*>(call.sum->data) : nullptr,
+                                     .columns = call.columns,
+                                     .first_row = call.chosen.first,
+                                     .row_step = call.chosen.step,
+                                     .centred = call.kind != NormKind::rms_norm,
+                                     .biased = call.kind == NormKind::layer_norm};
     with_pack<T>(call.columns,
-              {arguments.x, arguments.added, arguments.weight, arguments.y, arguments.sum},
-              [&](auto pack) {
-                constexpr int n = decltype(pack)::value;
-                if (bytes > 47 * 1024) { // of 48 KB, which the sums of the block share
-                  cudaFuncSetAttribute(norm_kernel<T, n>,
-                                       cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                       static_cast<int>(bytes));
-                }
-                const int threads = call.columns >= 1024 * n ? 1024 : 256;
-                norm_kernel<T, n>
-                    <<<static_cast<unsigned>(call.rows), threads, bytes, stream>>>(arguments);
-              });
+                 {arguments.x, arguments.added, arguments.weight, arguments.y, arguments.sum},
+                 [&](auto pack) {
+                   constexpr int n = decltype(pack)::value;
+                   if (bytes > 47 * 1024) { // of 48 KB, which the sums of the block share
+                     cudaFuncSetAttribute(norm_kernel<T, n>,
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          static_cast<int>(bytes));
+                   }
+                   const int threads = call.columns >= 1024 * n ? 1024 : 256;
+                   norm_kernel<T, n>
+                       <<<static_cast<unsigned>(call.rows), threads, bytes, stream>>>(arguments);
+                 });
   });
 }
 

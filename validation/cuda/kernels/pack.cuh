@@ -7,8 +7,7 @@
 namespace decodesim {
 
 /// N elements that are loaded and stored at once.
-template <class T, int N>
-struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
+template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
   T element[N];
 };
 

@@ -67,8 +67,7 @@ __global__ void sum_kernel(
     const auto other = load<N>(right + i * N);
 #pragma unroll
     for (int e = 0; e < N; ++e) {
-      sum.element[e] =
-          from_float<T>(to_float(sum.element[e]) * scale + to_float(other.element[e]));
+      sum.element[e] = from_float<T>(to_float(sum.element[e]) * scale + to_float(other.element[e]));
     }
     store(out + i * N, sum);
   }
@@ -242,13 +241,12 @@ void launch(const EmbeddingCall& call, cudaStream_t stream) {
         .table_rows = call.table_rows,
         .query_tokens = call.query_tokens,
         .first_position = call.first_position};
-    with_pack<T>(call.columns,
-              {arguments.table, arguments.positions, arguments.out},
-              [&](auto pack) {
-                constexpr int n = decltype(pack)::value;
-                embedding_kernel<T, n>
-                    <<<blocks_for(call.rows * call.columns / n), threads, 0, stream>>>(arguments);
-              });
+    with_pack<T>(
+        call.columns, {arguments.table, arguments.positions, arguments.out}, [&](auto pack) {
+          constexpr int n = decltype(pack)::value;
+          embedding_kernel<T, n>
+              <<<blocks_for(call.rows * call.columns / n), threads, 0, stream>>>(arguments);
+        });
   });
 }
 

@@ -12,7 +12,7 @@ namespace decodesim {
 
 namespace {
 
-constexpr std::int64_t element_size = 2; ///< bf16
+constexpr std::int64_t element_size = 2;    ///< bf16
 constexpr std::int64_t vocabulary = 128256; ///< Llama 3's
 constexpr int head_size = 128;
 constexpr std::int64_t past_tokens = 511; ///< that a rotated token comes after
