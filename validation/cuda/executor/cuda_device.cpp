@@ -73,6 +73,8 @@ void* CudaDevice::allocate(const std::string& name, std::size_t bytes) {
 void CudaDevice::upload(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) {
     check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copy to the device");
+    // From memory that is not page-locked it returns before the last part has arrived.
+    check(cudaDeviceSynchronize(), "copy to the device");
   }
 }
 
@@ -83,6 +85,7 @@ void CudaDevice::download(void* to, const void* from, std::size_t bytes) {
 
 void CudaDevice::fill(const Array& array, const WeightPiece& piece) {
   launch_fill(array, piece, nullptr);
+  check(cudaGetLastError(), "write weights");
   check(cudaDeviceSynchronize(), "write weights");
 }
 
@@ -258,6 +261,8 @@ void CudaDevice::launch_graph(GraphHandle graph, StreamHandle on) {
 }
 
 bool CudaDevice::is_done(EventHandle handle) {
+  // A thread of its own that asks is on GPU 0, and would take memory there.
+  check(cudaSetDevice(gpu_), "use a GPU");
   const auto result = cudaEventQuery(event(handle).event);
   if (result == cudaErrorNotReady) {
     return false;

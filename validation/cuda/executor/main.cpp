@@ -310,6 +310,9 @@ ExitCode measure_launched(const Task& task, const LaunchedRank& place, const Mea
 
 ExitCode measure(const MeasureFlags& flags, const std::string& command) {
   const auto task = task_of(flags, command);
+  // A stream that waits holds up those that share its queue to the GPU. The default is 8 queues,
+  // and each communicator has streams, too.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
   if (const auto place = launched_rank()) {
     if (flags.check_logits) {
       throw UsageError{"--check-logits starts its processes itself, not under " + place->launcher};

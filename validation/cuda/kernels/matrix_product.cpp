@@ -153,7 +153,7 @@ bool MatrixProducts::find_algorithm(Product& one, const Shape& shape, std::int64
                                                      &count);
   cublasLtMatmulPreferenceDestroy(preference);
   one.algorithm = found.algo;
-  return result == CUBLAS_STATUS_SUCCESS && count > 0;
+  return result == CUBLAS_STATUS_SUCCESS && count > 0 && found.state == CUBLAS_STATUS_SUCCESS;
 }
 
 MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
