@@ -141,6 +141,21 @@ def residual_rows(root):
         yield from of(fit["name"], fit)
 
 
+def executed_rows(program, data):
+    """Runs of decodesim-measure in validation/data/MACHINE, beside the simulation of the same plans."""
+    files = [path for path in sorted(data.glob("*/*.json")) if json.loads(path.read_text()).get("kind") == "plan"]
+    return [{**row, "group": f"{path.parent.name}: {row['group']}"}
+            for path in files for row in validate(program, "measured", path)["cases"]]
+
+
+def executed_tables(rows):
+    if not rows:
+        yield ("None yet: `scripts/measure` makes them. What is compared is each decode step, each kind of operation and each "
+               "operation of the plan.\n")
+        return
+    yield from summary_table(rows, "all steps")
+
+
 def page(program, root):
     data = root / "validation/data"
     cases = validate(program, "cases", data / "cases.csv")
@@ -173,8 +188,11 @@ def page(program, root):
     yield "## Kernels, fitted\n"
     yield "All tables of a GPU count alike in the fit of a class.\n"
     yield from summary_table(operators)
+    executed = executed_rows(program, data)
+    yield "## Plans executed on GPUs, never fitted\n"
+    yield from executed_tables(executed)
     yield "## Not simulated\n"
-    yield from not_covered(rows + systems + operators)
+    yield from not_covered(rows + systems + operators + executed)
 
 
 def main():

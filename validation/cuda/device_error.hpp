@@ -5,6 +5,7 @@
 #include <nccl.h>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace decodesim {
 
@@ -16,22 +17,22 @@ public:
 
 /// @param what  "allocate 4096 bytes": what could not be done
 /// @throws DeviceError "cannot WHAT: REASON" unless the result is success
-inline void check(cudaError_t result, const std::string& what) {
+inline void check(cudaError_t result, std::string_view what) {
   if (result != cudaSuccess) {
     (void)cudaGetLastError(); // told here: the next launch is not to find it
-    throw DeviceError{"cannot " + what + ": " + cudaGetErrorString(result)};
+    throw DeviceError{"cannot " + std::string{what} + ": " + cudaGetErrorString(result)};
   }
 }
 
-inline void check(cublasStatus_t result, const std::string& what) {
+inline void check(cublasStatus_t result, std::string_view what) {
   if (result != CUBLAS_STATUS_SUCCESS) {
-    throw DeviceError{"cannot " + what + ": " + cublasLtGetStatusString(result)};
+    throw DeviceError{"cannot " + std::string{what} + ": " + cublasLtGetStatusString(result)};
   }
 }
 
-inline void check(ncclResult_t result, const std::string& what) {
+inline void check(ncclResult_t result, std::string_view what) {
   if (result != ncclSuccess) {
-    throw DeviceError{"cannot " + what + ": " + ncclGetErrorString(result) + " (" +
+    throw DeviceError{"cannot " + std::string{what} + ": " + ncclGetErrorString(result) + " (" +
                       ncclGetLastError(nullptr) + ")"};
   }
 }

@@ -75,7 +75,9 @@ ordered_json rank_run_json(const Plan& plan, const RankRun& run) {
           {"spans", spans}};
 }
 
-std::string plan_run_text(const PlanRunHead& head, const std::vector<ordered_json>& ranks) {
+std::string plan_run_text(const PlanRunHead& head,
+                          const std::vector<ordered_json>& ranks,
+                          std::size_t most_bytes) {
   auto listed = ordered_json::array();
   for (const auto& rank : ranks) {
     listed.push_back({{"rank", rank.at("rank")},
@@ -92,12 +94,11 @@ std::string plan_run_text(const PlanRunHead& head, const std::vector<ordered_jso
                           {"steps", slowest(ranks, "steps")},
                           {"recorded_steps", slowest(ranks, "recorded_steps")},
                           {"ranks", listed}};
-  return ordered_json{{"format_version", 1},
-                      {"kind", "plan"},
-                      {"provenance", ordered_json::parse(head.provenance)},
-                      {"plans", ordered_json::array({plan})}}
-             .dump() +
-         "\n";
+  const ordered_json file{{"format_version", 1},
+                          {"kind", "plan"},
+                          {"provenance", ordered_json::parse(head.provenance)},
+                          {"plans", ordered_json::array({plan})}};
+  return run_file_text(parse_run_file(file.dump(), head.name), most_bytes);
 }
 
 } // namespace decodesim

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "validation/executor/plan_executor.hpp"
+#include "validation/measure/run_file.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -36,8 +37,10 @@ struct PlanRunHead {
 };
 
 /// A run file of the kind "plan" with one run. A step's time is that of the slowest rank.
-/// @param ranks  rank_run_json of each
+/// @param ranks       rank_run_json of each
+/// @param most_bytes  as of run_file_text: spans of the last steps are left out until they fit
 [[nodiscard]] std::string plan_run_text(const PlanRunHead& head,
-                                        const std::vector<nlohmann::ordered_json>& ranks);
+                                        const std::vector<nlohmann::ordered_json>& ranks,
+                                        std::size_t most_bytes = most_run_file_bytes);
 
 } // namespace decodesim

@@ -1,8 +1,8 @@
 #include "validation/cuda/executor/cuda_device.hpp"
 
 #include "sim/error.hpp"
-#include "validation/cuda/executor/cuda_check.hpp"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/device_error.hpp"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <cstring>
 
@@ -30,7 +30,7 @@ std::size_t elements(std::int64_t bytes, DataType type) {
 } // namespace
 
 CudaDevice::CudaDevice(int gpu, const Rendezvous& rendezvous)
-    : gpu_{(require(cudaSetDevice(gpu), "use a GPU"), gpu)}, rendezvous_{rendezvous} {}
+    : gpu_{(check(cudaSetDevice(gpu), "use a GPU"), gpu)}, rendezvous_{rendezvous} {}
 
 CudaDevice::~CudaDevice() {
   for (auto* graph : graphs_) {
@@ -65,46 +65,46 @@ void* CudaDevice::allocate(const std::string& name, std::size_t bytes) {
         "of " + std::to_string(all) + " bytes " + std::to_string(left) + " are free");
   }
   memory_.push_back(memory);
-  require(cudaMemset(memory, 0, bytes), "clear memory");
-  require(cudaDeviceSynchronize(), "clear memory");
+  check(cudaMemset(memory, 0, bytes), "clear memory");
+  check(cudaDeviceSynchronize(), "clear memory");
   return memory;
 }
 
 void CudaDevice::upload(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) {
-    require(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copy to the device");
+    check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copy to the device");
     // From memory that is not page-locked it returns before the last part has arrived.
-    require(cudaDeviceSynchronize(), "copy to the device");
+    check(cudaDeviceSynchronize(), "copy to the device");
   }
 }
 
 void CudaDevice::download(void* to, const void* from, std::size_t bytes) {
-  require(cudaDeviceSynchronize(), "finish the work before a copy");
-  require(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "copy from the device");
+  check(cudaDeviceSynchronize(), "finish the work before a copy");
+  check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "copy from the device");
 }
 
 void CudaDevice::fill(const Array& array, const WeightPiece& piece) {
   launch_fill(array, piece, nullptr);
-  require(cudaGetLastError(), "write weights");
-  require(cudaDeviceSynchronize(), "write weights");
+  check(cudaGetLastError(), "write weights");
+  check(cudaDeviceSynchronize(), "write weights");
 }
 
 void CudaDevice::copy(void* to, const void* from, std::size_t bytes) {
-  require(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToDevice), "copy on the device");
-  require(cudaDeviceSynchronize(), "copy on the device");
+  check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToDevice), "copy on the device");
+  check(cudaDeviceSynchronize(), "copy on the device");
 }
 
 StreamHandle CudaDevice::create_stream(const std::string&) {
   cudaStream_t made = nullptr;
-  require(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
+  check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "make a stream");
   streams_.push_back(made);
   return static_cast<StreamHandle>(streams_.size()) - 1;
 }
 
 EventHandle CudaDevice::create_event(bool timed) {
   cudaEvent_t made = nullptr;
-  require(cudaEventCreateWithFlags(&made, timed ? cudaEventDefault : cudaEventDisableTiming),
-          "make an event");
+  check(cudaEventCreateWithFlags(&made, timed ? cudaEventDefault : cudaEventDisableTiming),
+        "make an event");
   const std::lock_guard lock{mutex_};
   events_.push_back({made, timed});
   return static_cast<EventHandle>(events_.size()) - 1;
@@ -119,7 +119,7 @@ CommunicatorHandle CudaDevice::create_communicator(const Communicator& members, 
   ncclUniqueId id;
   const int index = members.index_of(rank);
   if (index == 0) {
-    require(ncclGetUniqueId(&id), "make the id of a communicator");
+    check(ncclGetUniqueId(&id), "make the id of a communicator");
     rendezvous_.put(members.name, {id.internal, sizeof id.internal});
   } else {
     const auto text = rendezvous_.get(members.name);
@@ -129,8 +129,8 @@ CommunicatorHandle CudaDevice::create_communicator(const Communicator& members, 
     std::memcpy(id.internal, text.data(), sizeof id.internal);
   }
   ncclComm_t made = nullptr;
-  require(ncclCommInitRank(&made, static_cast<int>(members.ranks.size()), id, index),
-          "join a communicator");
+  check(ncclCommInitRank(&made, static_cast<int>(members.ranks.size()), id, index),
+        "join a communicator");
   communicators_.push_back(made);
   return static_cast<CommunicatorHandle>(communicators_.size()) - 1;
 }
@@ -156,11 +156,11 @@ void CudaDevice::prepare(const KernelCall& call) {
 void CudaDevice::record(EventHandle handle, StreamHandle on) {
   const auto one = event(handle);
   const auto flags = captures_ && one.timed ? cudaEventRecordExternal : cudaEventRecordDefault;
-  require(cudaEventRecordWithFlags(one.event, stream(on), flags), "record an event");
+  check(cudaEventRecordWithFlags(one.event, stream(on), flags), "record an event");
 }
 
 void CudaDevice::wait(StreamHandle on, EventHandle handle) {
-  require(cudaStreamWaitEvent(stream(on), event(handle).event, 0), "wait for an event");
+  check(cudaStreamWaitEvent(stream(on), event(handle).event, 0), "wait for an event");
 }
 
 void CudaDevice::launch(const KernelCall& call, StreamHandle on) {
@@ -184,7 +184,7 @@ void CudaDevice::launch(const KernelCall& call, StreamHandle on) {
         },
         call);
   }
-  require(cudaGetLastError(), "enqueue a kernel");
+  check(cudaGetLastError(), "enqueue a kernel");
 }
 
 void CudaDevice::collective(const CollectiveCall& call, StreamHandle on) {
@@ -192,27 +192,27 @@ void CudaDevice::collective(const CollectiveCall& call, StreamHandle on) {
   const auto with = communicator(call.communicator);
   switch (call.kind) {
   case CollectiveKind::all_gather:
-    require(ncclAllGather(call.from, call.to, part, ncclInt8, with, stream(on)), "gather");
+    check(ncclAllGather(call.from, call.to, part, ncclInt8, with, stream(on)), "gather");
     return;
   case CollectiveKind::all_reduce:
-    require(ncclAllReduce(call.from,
-                          call.to,
-                          elements(call.part_bytes, call.type),
-                          nccl_type(call.type),
-                          ncclSum,
-                          with,
-                          stream(on)),
-            "reduce");
+    check(ncclAllReduce(call.from,
+                        call.to,
+                        elements(call.part_bytes, call.type),
+                        nccl_type(call.type),
+                        ncclSum,
+                        with,
+                        stream(on)),
+          "reduce");
     return;
   case CollectiveKind::reduce_scatter:
-    require(ncclReduceScatter(call.from,
-                              call.to,
-                              elements(call.part_bytes, call.type),
-                              nccl_type(call.type),
-                              ncclSum,
-                              with,
-                              stream(on)),
-            "reduce and scatter");
+    check(ncclReduceScatter(call.from,
+                            call.to,
+                            elements(call.part_bytes, call.type),
+                            nccl_type(call.type),
+                            ncclSum,
+                            with,
+                            stream(on)),
+          "reduce and scatter");
     return;
   default:
     throw std::runtime_error{"no plan has a collective of the kind " +
@@ -220,61 +220,60 @@ void CudaDevice::collective(const CollectiveCall& call, StreamHandle on) {
   }
 }
 
-void CudaDevice::group_start() { require(ncclGroupStart(), "start a group"); }
+void CudaDevice::group_start() { check(ncclGroupStart(), "start a group"); }
 
-void CudaDevice::group_end() { require(ncclGroupEnd(), "end a group"); }
+void CudaDevice::group_end() { check(ncclGroupEnd(), "end a group"); }
 
 void CudaDevice::send(
     CommunicatorHandle with, int peer, const void* from, std::int64_t bytes, StreamHandle on) {
-  require(
-      ncclSend(
-          from, static_cast<std::size_t>(bytes), ncclInt8, peer, communicator(with), stream(on)),
-      "send");
+  check(ncclSend(
+            from, static_cast<std::size_t>(bytes), ncclInt8, peer, communicator(with), stream(on)),
+        "send");
 }
 
 void CudaDevice::receive(
     CommunicatorHandle with, int peer, void* to, std::int64_t bytes, StreamHandle on) {
-  require(
+  check(
       ncclRecv(to, static_cast<std::size_t>(bytes), ncclInt8, peer, communicator(with), stream(on)),
       "receive");
 }
 
 void CudaDevice::begin_capture(StreamHandle on) {
-  require(cudaStreamBeginCapture(stream(on), cudaStreamCaptureModeThreadLocal), "capture a graph");
+  check(cudaStreamBeginCapture(stream(on), cudaStreamCaptureModeThreadLocal), "capture a graph");
   captures_ = true;
 }
 
 GraphHandle CudaDevice::end_capture(StreamHandle on) {
   captures_ = false;
   cudaGraph_t graph = nullptr;
-  require(cudaStreamEndCapture(stream(on), &graph), "capture a graph");
+  check(cudaStreamEndCapture(stream(on), &graph), "capture a graph");
   cudaGraphExec_t made = nullptr;
   const auto result = cudaGraphInstantiate(&made, graph, 0);
   cudaGraphDestroy(graph);
-  require(result, "make a graph");
-  require(cudaGraphUpload(made, stream(on)), "upload a graph");
+  check(result, "make a graph");
+  check(cudaGraphUpload(made, stream(on)), "upload a graph");
   graphs_.push_back(made);
   return static_cast<GraphHandle>(graphs_.size()) - 1;
 }
 
 void CudaDevice::launch_graph(GraphHandle graph, StreamHandle on) {
-  require(cudaGraphLaunch(graphs_[static_cast<std::size_t>(graph)], stream(on)), "launch a graph");
+  check(cudaGraphLaunch(graphs_[static_cast<std::size_t>(graph)], stream(on)), "launch a graph");
 }
 
 bool CudaDevice::is_done(EventHandle handle) {
   // A thread of its own that asks is on GPU 0, and would take memory there.
-  require(cudaSetDevice(gpu_), "use a GPU");
+  check(cudaSetDevice(gpu_), "use a GPU");
   const auto result = cudaEventQuery(event(handle).event);
   if (result == cudaErrorNotReady) {
     return false;
   }
-  require(result, "run what was enqueued");
+  check(result, "run what was enqueued");
   return true;
 }
 
 double CudaDevice::elapsed_us(EventHandle from, EventHandle to) {
   float ms = 0.0F;
-  require(cudaEventElapsedTime(&ms, event(from).event, event(to).event), "read a time");
+  check(cudaEventElapsedTime(&ms, event(from).event, event(to).event), "read a time");
   return 1e3 * static_cast<double>(ms);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "validation/cuda/executor/decode_attention.hpp"
-#include "validation/cuda/executor/matrix_product.hpp"
+#include "validation/cuda/kernels/matrix_product.hpp"
 #include "validation/executor/device.hpp"
 #include "validation/executor/rendezvous.hpp"
 

@@ -1,7 +1,7 @@
 #include "validation/cuda/executor/decode_attention.hpp"
 
 #include "validation/cuda/device_error.hpp"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <cmath>
 

@@ -8,7 +8,7 @@
 #include "sim/version.hpp"
 #include "strategies/build_plan.hpp"
 #include "validation/cuda/device_description.hpp"
-#include "validation/cuda/executor/cuda_check.hpp"
+#include "validation/cuda/device_error.hpp"
 #include "validation/cuda/executor/measured_run.hpp"
 #include "validation/executor/executable.hpp"
 #include "validation/executor/mps_daemon.hpp"
@@ -161,7 +161,7 @@ int gpu_of(const Task& task, int local_rank) {
     return 0;
   }
   int count = 0;
-  require(cudaGetDeviceCount(&count), "count GPUs");
+  check(cudaGetDeviceCount(&count), "count GPUs");
   if (local_rank >= count) {
     throw InputError::at("--mode",
                          "plain needs a GPU for each of the " + std::to_string(task.ranks.size()) +
@@ -202,7 +202,7 @@ std::string mps_problem(MpsDaemon& mps) {
     try {
       (void)in_processes({0}, [](int, int) {
         ::alarm(mps_patience_s); // a server that cannot start may leave its client waiting
-        require(cudaFree(nullptr), "use the GPU under MPS");
+        check(cudaFree(nullptr), "use the GPU under MPS");
         return std::string{};
       });
     } catch (const std::exception& error) {

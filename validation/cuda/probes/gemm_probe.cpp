@@ -1,13 +1,10 @@
 #include "validation/cuda/device_buffer.hpp"
-#include "validation/cuda/kernels/cublaslt_gemm.hpp"
+#include "validation/cuda/kernels/matrix_product.hpp"
 #include "validation/cuda/kernels/random_fill.cuh"
 #include "validation/cuda/probes/device_timer.hpp"
 #include "validation/cuda/probes/probe_list.hpp"
 
-#include <algorithm>
 #include <array>
-#include <memory>
-#include <type_traits>
 #include <vector>
 
 namespace decodesim {
@@ -40,37 +37,50 @@ constexpr std::array some_shapes{WeightShape{6144, 4096},
                                  WeightShape{8192, 1024},
                                  WeightShape{7168, 8192}};
 
-struct HandleDeleter {
-  void operator()(cublasLtHandle_t handle) const { cublasLtDestroy(handle); }
+struct Shape {
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  DataType weights = DataType::bf16;
+
+  /// Quantised weights meet activations in bf16, which are quantised before the product.
+  [[nodiscard]] DataType activations() const {
+    return weights == DataType::fp16 ? DataType::fp16 : DataType::bf16;
+  }
 };
 
-using Handle = std::unique_ptr<std::remove_pointer_t<cublasLtHandle_t>, HandleDeleter>;
-
-Handle make_handle() {
-  cublasLtHandle_t handle = nullptr;
-  check(cublasLtCreate(&handle), "start cuBLASLt");
-  return Handle{handle};
+std::size_t bytes_of(std::int64_t elements, DataType type) {
+  return static_cast<std::size_t>(static_cast<double>(elements) * element_bytes(type).value());
 }
 
-/// Memory for all points: weights to rotate over, inputs, outputs and workspace.
+/// Memory for all points: weights to rotate over, inputs and outputs.
 class Operands {
 public:
   explicit Operands(cudaStream_t stream)
-      : stream_{stream}, weights_{weight_bytes}, inputs_{input_bytes}, outputs_{output_bytes},
-        workspace_{CublasLtGemm::workspace_bytes} {}
+      : stream_{stream}, weights_{weight_bytes}, inputs_{input_bytes}, outputs_{output_bytes} {}
 
-  /// Random numbers of a type in weights and inputs.
-  void fill(DataType type) {
-    const auto size = static_cast<std::int64_t>(element_bytes(type).value());
-    const float scale = type == DataType::int8 ? 100.0f : 1.0f;
-    fill_random(
-        weights_.at(), static_cast<std::int64_t>(weight_bytes) / size, type, scale, 1, stream_);
-    fill_random(
-        inputs_.at(), static_cast<std::int64_t>(input_bytes) / size, type, scale, 2, stream_);
+  /// Random numbers in weights of this type and their inputs.
+  void fill(const Shape& shape) {
+    const auto fill_with = [&](const DeviceBuffer& buffer, DataType type, std::uint64_t seed) {
+      const float scale = type == DataType::int8 ? 100.0f : 1.0f;
+      const auto size = static_cast<std::size_t>(element_bytes(type).value());
+      const auto elements = static_cast<std::int64_t>(buffer.bytes() / size);
+      fill_random(buffer.at(), elements, type, scale, seed, stream_);
+    };
+    fill_with(weights_, shape.weights, 1);
+    fill_with(inputs_, shape.activations(), 2);
   }
 
-  void run(const CublasLtGemm& gemm, std::size_t weights_at) const {
-    gemm.run(inputs_.at(), weights_.at(weights_at), outputs_.at(), workspace_.at(), stream_);
+  /// @param weights_at  bytes from the start of all weights
+  [[nodiscard]] ProductCall call(const Shape& shape, std::size_t weights_at) const {
+    const auto [m, n, k, type] = shape;
+    return {.m = m,
+            .n = n,
+            .k = k,
+            .x = {.data = inputs_.at(), .type = shape.activations(), .elements = m * k},
+            .w = {.data = weights_.at(weights_at), .type = type, .elements = n * k},
+            .y = {.data = outputs_.at(), .type = shape.activations(), .elements = m * n},
+            .largest_weight = 1.0f};
   }
 
   /// Throws where a product does not fit.
@@ -80,9 +90,8 @@ public:
     }
   }
 
-  static constexpr std::size_t weight_bytes = std::size_t{4} << 30;
-
 private:
+  static constexpr std::size_t weight_bytes = std::size_t{4} << 30;
   static constexpr std::size_t input_bytes = std::size_t{256} << 20;
   static constexpr std::size_t output_bytes = std::size_t{2} << 30;
 
@@ -90,81 +99,43 @@ private:
   DeviceBuffer weights_;
   DeviceBuffer inputs_;
   DeviceBuffer outputs_;
-  DeviceBuffer workspace_;
 };
 
-/// Index of the fastest algorithm, each timed over a few launches.
-std::size_t
-fastest_algorithm(CublasLtGemm& gemm, DeviceTimer& timer, const std::function<void(int)>& launch) {
-  constexpr int launches = 10;
-  std::size_t best = 0;
-  double best_us = 0;
-  for (std::size_t i = 0; i < gemm.algorithms(); ++i) {
-    gemm.choose(i);
-    launch(0);
-    const double us = timer.elapsed_us([&] {
-      for (int j = 0; j < launches; ++j) {
-        launch(j);
-      }
-    });
-    if (i == 0 || us < best_us) {
-      best = i;
-      best_us = us;
-    }
-  }
-  return best;
-}
-
-void measure(const CublasLtGemm::Shape& shape,
-             bool autotune,
-             cublasLtHandle_t handle,
+void measure(const Shape& shape,
+             MatrixProducts& products,
              const Operands& operands,
              DeviceTimer& timer,
              ProbeResult& point) {
-  CublasLtGemm gemm{handle, shape};
-  const auto element = static_cast<std::size_t>(element_bytes(shape.type).value());
-  const auto weights = static_cast<std::size_t>(shape.n * shape.k) * element;
-  const auto inputs = static_cast<std::size_t>(shape.m * shape.k) * element;
-  const auto outputs = static_cast<std::size_t>(shape.m * shape.n) * gemm.output_element_bytes();
+  const auto weights = bytes_of(shape.n * shape.k, shape.weights);
+  const auto inputs = bytes_of(shape.m * shape.k, shape.activations());
+  const auto outputs = bytes_of(shape.m * shape.n, shape.activations());
   // Copies start at multiples of 256 bytes, as allocations do.
   const auto stride = (weights + 255) / 256 * 256;
   const int copies = timer.copies_that_flush(weights);
   Operands::check_fit(static_cast<std::size_t>(copies) * stride, inputs, outputs);
-  const auto launch = [&](int i) {
-    operands.run(gemm, static_cast<std::size_t>(i % copies) * stride);
-  };
   point.bytes = static_cast<std::int64_t>(weights + inputs + outputs);
   point.flop = 2 * shape.m * shape.n * shape.k;
-  point.parameters["output"] = gemm.output_type();
-  if (autotune) {
-    const auto best = fastest_algorithm(gemm, timer, launch);
-    gemm.choose(best);
-    point.parameters["algorithm"] =
-        "autotuned: " + std::to_string(best + 1) + " of " + std::to_string(gemm.algorithms());
-  }
-  timer.time(point, copies, launch);
+  products.prepare(operands.call(shape, 0));
+  timer.time(point, copies, [&](int i) {
+    products.run(operands.call(shape, static_cast<std::size_t>(i % copies) * stride),
+                 timer.stream());
+  });
 }
 
 } // namespace
 
 void probe_gemm(ProbeSession& session) {
   DeviceTimer timer{session.limits().rule};
-  const auto handle = make_handle();
+  MatrixProducts products;
   Operands operands{timer.stream()};
   const auto sweep = [&](DataType type, auto shapes, const std::vector<std::int64_t>& rows) {
-    operands.fill(type);
+    operands.fill({.weights = type});
     for (const auto& [n, k] : shapes) {
       for (const auto m : rows) {
-        const CublasLtGemm::Shape shape{m, n, k, type};
-        session.point({.parameters = {{"m", m},
-                                      {"n", n},
-                                      {"k", k},
-                                      {"dtype", to_string(type)},
-                                      {"algorithm", "heuristic"}},
+        session.point({.parameters = {{"m", m}, {"n", n}, {"k", k}, {"dtype", to_string(type)}},
                        .l2 = "flushed"},
                       [&](ProbeResult& point) {
-                        measure(
-                            shape, session.limits().autotune, handle.get(), operands, timer, point);
+                        measure({m, n, k, type}, products, operands, timer, point);
                       });
       }
     }

@@ -28,7 +28,6 @@ struct Flags {
   std::string output = "probes.json";
   double time_limit_s = 240;
   int ranks = 2;
-  bool autotune = false;
 };
 
 double now() {
@@ -143,11 +142,8 @@ int run(const Flags& flags, const std::string& command) {
     share_done += probe.share;
     const double begin = now();
     const double until = start + flags.time_limit_s * share_done / shares;
-    const auto points = run_probe(probe,
-                                  {.rule = file.rule,
-                                   .seconds = std::max(1.0, until - begin),
-                                   .ranks = flags.ranks,
-                                   .autotune = flags.autotune});
+    const auto points = run_probe(
+        probe, {.rule = file.rule, .seconds = std::max(1.0, until - begin), .ranks = flags.ranks});
     print_row(probe.name, points, now() - begin);
     file.probes.insert(file.probes.end(), points.begin(), points.end());
     file.provenance.end_utc = utc_now();
@@ -190,9 +186,6 @@ int probe_program(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(2, 64))
       ->capture_default_str();
-  app.add_flag("--autotune",
-               flags.autotune,
-               "Products take the fastest algorithm that cuBLASLt offers, not the first");
   CLI11_PARSE(app, argc, argv);
   if (flags.list) {
     list_probes();

@@ -13,9 +13,8 @@ class ProbeSession {
 public:
   struct Limits {
     StoppingRule rule;
-    double seconds = 60;   ///< for the whole probe; points that have not begun by then are left out
-    int ranks = 2;         ///< of collectives
-    bool autotune = false; ///< time all algorithms that cuBLASLt offers, and take the fastest
+    double seconds = 60; ///< for the whole probe; points that have not begun by then are left out
+    int ranks = 2;       ///< of collectives
   };
 
   ProbeSession(std::string probe, const Limits& limits, std::function<void(ProbeResult)> report);

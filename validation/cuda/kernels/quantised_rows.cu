@@ -1,5 +1,5 @@
-#include "validation/cuda/executor/kernels/element_type.cuh"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/kernels/element_type.cuh"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <algorithm>
 
@@ -46,14 +46,6 @@ __global__ void dequantise_kernel(const std::int32_t* from,
   }
 }
 
-template <class T>
-__global__ void bias_kernel(T* to, const T* bias, std::int64_t elements, std::int64_t columns) {
-  for (auto i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < elements;
-       i += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
-    to[i] = from_float<T>(to_float(to[i]) + to_float(bias[i % columns]));
-  }
-}
-
 } // namespace
 
 void launch_quantise(const Array& from,
@@ -89,18 +81,6 @@ void launch_dequantise(const std::int32_t* from,
         rows * columns,
         columns,
         scale * largest_input / 127.0F);
-  });
-}
-
-void launch_bias(const Array& to,
-                 const Array& bias,
-                 std::int64_t rows,
-                 std::int64_t columns,
-                 cudaStream_t stream) {
-  with_activation_type(to.type, [&](auto element) {
-    using T = decltype(element);
-    bias_kernel<T><<<blocks_for(rows * columns), threads, 0, stream>>>(
-        static_cast<T*>(to.data), static_cast<const T*>(bias.data), rows * columns, columns);
   });
 }
 

@@ -1,6 +1,6 @@
-#include "validation/cuda/executor/kernels/attention_of_calls.cuh"
-#include "validation/cuda/executor/kernels/element_type.cuh"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/kernels/attention_of_calls.cuh"
+#include "validation/cuda/kernels/element_type.cuh"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <cmath>
 

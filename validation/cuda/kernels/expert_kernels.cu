@@ -1,5 +1,5 @@
-#include "validation/cuda/executor/kernels/element_type.cuh"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/kernels/element_type.cuh"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 namespace decodesim {
 

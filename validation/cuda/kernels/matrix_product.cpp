@@ -1,7 +1,7 @@
-#include "validation/cuda/executor/matrix_product.hpp"
+#include "validation/cuda/kernels/matrix_product.hpp"
 
-#include "validation/cuda/executor/cuda_check.hpp"
-#include "validation/cuda/executor/kernels/plan_kernels.cuh"
+#include "validation/cuda/device_error.hpp"
+#include "validation/cuda/kernels/plan_kernels.cuh"
 
 #include <bit>
 #include <initializer_list>
@@ -41,8 +41,8 @@ bool adds_bias(const ProductCall& call) { return call.bias && call.w.type != Dat
 
 template <class Value>
 void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, Value value) {
-  require(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
-          "describe a matrix product");
+  check(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
+        "describe a matrix product");
 }
 
 void* offset(const Array& array, std::int64_t elements) {
@@ -90,15 +90,15 @@ void MatrixProducts::Scratch::reserve(std::size_t bytes) {
   if (bytes <= bytes_) {
     return;
   }
-  require(cudaDeviceSynchronize(), "finish work before memory grows");
-  require(cudaFree(data_), "free memory");
+  check(cudaDeviceSynchronize(), "finish work before memory grows");
+  check(cudaFree(data_), "free memory");
   data_ = nullptr;
-  require(cudaMalloc(&data_, bytes), "allocate memory beside the plan's");
+  check(cudaMalloc(&data_, bytes), "allocate memory beside the plan's");
   bytes_ = bytes;
 }
 
 MatrixProducts::MatrixProducts() {
-  require(cublasLtCreate(&handle_), "start cuBLASLt");
+  check(cublasLtCreate(&handle_), "start cuBLASLt");
   workspace_.reserve(workspace_bytes);
 }
 
@@ -121,23 +121,23 @@ bool MatrixProducts::find_algorithm(Product& one, const Shape& shape, std::int64
   cublasLtMatrixLayoutDestroy(one.outputs);
   cublasLtMatrixLayoutDestroy(one.inputs);
   one.rows = rows;
-  require(cublasLtMatrixLayoutCreate(&one.inputs, cuda_type(shape.weights), k, m, shape.row_step),
-          "describe inputs");
-  require(cublasLtMatrixLayoutCreate(&one.outputs, output, n, m, shape.n), "describe outputs");
+  check(cublasLtMatrixLayoutCreate(&one.inputs, cuda_type(shape.weights), k, m, shape.row_step),
+        "describe inputs");
+  check(cublasLtMatrixLayoutCreate(&one.outputs, output, n, m, shape.n), "describe outputs");
   cublasLtMatmulPreference_t preference = nullptr;
-  require(cublasLtMatmulPreferenceCreate(&preference), "describe a matrix product");
-  require(cublasLtMatmulPreferenceSetAttribute(preference,
-                                               CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                               &workspace_bytes,
-                                               sizeof workspace_bytes),
-          "limit the workspace");
+  check(cublasLtMatmulPreferenceCreate(&preference), "describe a matrix product");
+  check(cublasLtMatmulPreferenceSetAttribute(preference,
+                                             CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                             &workspace_bytes,
+                                             sizeof workspace_bytes),
+        "limit the workspace");
   for (const auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
                                CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                                CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
                                CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-    require(cublasLtMatmulPreferenceSetAttribute(
-                preference, attribute, &shape.alignment, sizeof shape.alignment),
-            "say how matrices are aligned");
+    check(cublasLtMatmulPreferenceSetAttribute(
+              preference, attribute, &shape.alignment, sizeof shape.alignment),
+          "say how matrices are aligned");
   }
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
@@ -176,10 +176,10 @@ MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
   if (!is_new) {
     return one;
   }
-  require(cublasLtMatmulDescCreate(&one.operation,
-                                   whole ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F,
-                                   whole ? CUDA_R_32I : CUDA_R_32F),
-          "describe a matrix product");
+  check(cublasLtMatmulDescCreate(&one.operation,
+                                 whole ? CUBLAS_COMPUTE_32I : CUBLAS_COMPUTE_32F,
+                                 whole ? CUDA_R_32I : CUDA_R_32F),
+        "describe a matrix product");
   // cuBLASLt's matrices are column-major: row-major y is y^T = W x^T, and W is stored as k x n.
   set(one.operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
   set(one.operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
@@ -190,12 +190,12 @@ MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
     set(one.operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
     set(one.operation, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, cuda_type(call.bias->type));
   }
-  require(cublasLtMatrixLayoutCreate(&one.weights,
-                                     cuda_type(call.w.type),
-                                     static_cast<std::uint64_t>(call.k),
-                                     static_cast<std::uint64_t>(call.n),
-                                     call.k),
-          "describe weights");
+  check(cublasLtMatrixLayoutCreate(&one.weights,
+                                   cuda_type(call.w.type),
+                                   static_cast<std::uint64_t>(call.k),
+                                   static_cast<std::uint64_t>(call.n),
+                                   call.k),
+        "describe weights");
   // The library has no int8 products of few rows: more are multiplied in memory of our own.
   if (!find_algorithm(one, shape, call.m) &&
       !(whole && find_algorithm(one, shape, (call.m + 31) / 32 * 32))) {
@@ -243,23 +243,23 @@ void MatrixProducts::run(const ProductCall& call, cudaStream_t stream) {
   constexpr std::int32_t one_whole = 1;
   constexpr std::int32_t no_whole = 0;
   void* y = whole ? sums_.data() : call.y.data;
-  require(cublasLtMatmul(handle_,
-                         one.operation,
-                         whole ? static_cast<const void*>(&one_whole) : &one_real,
-                         call.w.data,
-                         one.weights,
-                         x,
-                         one.inputs,
-                         whole ? static_cast<const void*>(&no_whole) : &no_real,
-                         y,
-                         one.outputs,
-                         y,
-                         one.outputs,
-                         &one.algorithm,
-                         workspace_.data(),
-                         workspace_bytes,
-                         stream),
-          "multiply matrices");
+  check(cublasLtMatmul(handle_,
+                       one.operation,
+                       whole ? static_cast<const void*>(&one_whole) : &one_real,
+                       call.w.data,
+                       one.weights,
+                       x,
+                       one.inputs,
+                       whole ? static_cast<const void*>(&no_whole) : &no_real,
+                       y,
+                       one.outputs,
+                       y,
+                       one.outputs,
+                       &one.algorithm,
+                       workspace_.data(),
+                       workspace_bytes,
+                       stream),
+        "multiply matrices");
   if (whole) {
     const float scale = call.largest_weight / 127.0F;
     launch_dequantise(

@@ -43,13 +43,6 @@ void launch_dequantise(const std::int32_t* from,
                        float scale,
                        const std::optional<Array>& bias,
                        cudaStream_t stream);
-/// Adds a bias to each row.
-void launch_bias(const Array& to,
-                 const Array& bias,
-                 std::int64_t rows,
-                 std::int64_t columns,
-                 cudaStream_t stream);
-
 /// Writes a WeightPiece; in int8 the numbers are scaled so that `spread` is 127.
 void launch_fill(const Array& array, const WeightPiece& piece, cudaStream_t stream);
 
