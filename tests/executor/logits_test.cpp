@@ -2,6 +2,7 @@
 #include "strategies/layout_spec.hpp"
 #include "tests/executor/run_on_cpu.hpp"
 #include "tests/support/tiny_model.hpp"
+#include "validation/executor/stored_elements.hpp"
 
 #include <gtest/gtest.h>
 
@@ -196,6 +197,32 @@ TEST(Logits, InBf16DifferByRoundingAlone) {
   EXPECT_GT(largest_difference(alone, logits(model(), "single")), 1e-4) << "bf16 is not fp32";
   for (const auto* spec : {"tp2", "sp2", "zero3x2", "pp2-1f1b", "tp2pp2"}) {
     EXPECT_LT(largest_difference(alone, logits(model(), spec, load(DataType::bf16))), 0.05) << spec;
+  }
+}
+
+// The type has 11 bits.
+TEST(Logits, InFp16DifferByRoundingAlone) {
+  const auto alone = logits(model(), "single", load(DataType::fp16));
+  const double rounding = largest_difference(alone, logits(model(), "single"));
+  EXPECT_GT(rounding, 1e-5) << "fp16 is not fp32";
+  EXPECT_LT(rounding, 0.01);
+  EXPECT_LT(largest_difference(alone, logits(model(), "tp2", load(DataType::fp16))), 0.01);
+}
+
+// Source: IEEE 754: 1, the largest number and what rounds to infinity, the smallest normal and
+// subnormal numbers, ties to even.
+TEST(StoredFp16, RoundsToTheNearest) {
+  EXPECT_EQ(to_fp16(1.0F), 0x3c00);
+  EXPECT_EQ(to_fp16(-65504.0F), 0xfbff);
+  EXPECT_EQ(to_fp16(65520.0F), 0x7c00);
+  EXPECT_EQ(to_fp16(0x1p-14F), 0x0400);
+  EXPECT_EQ(to_fp16(0x1p-24F), 0x0001);
+  EXPECT_EQ(to_fp16(0x1p-25F), 0x0000);
+  EXPECT_EQ(to_fp16(1.0F + 0x1p-11F), 0x3c00);
+  EXPECT_EQ(to_fp16(1.0F + 0x1.8p-10F), 0x3c02);
+  for (std::uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    ASSERT_EQ(to_fp16(from_fp16(half)), half);
   }
 }
 

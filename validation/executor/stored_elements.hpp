@@ -7,7 +7,7 @@ namespace decodesim {
 /// An array in the host's memory, element by element.
 class StoredElements {
 public:
-  /// @throws SimulationError when its type is neither fp32 nor bf16
+  /// @throws SimulationError when its type is none of fp32, bf16 and fp16
   explicit StoredElements(const Array& array);
 
   /// @throws SimulationError beyond the array
@@ -27,5 +27,7 @@ private:
 /// Nearest bf16, ties to even, as its upper 16 bits.
 [[nodiscard]] std::uint16_t to_bf16(float value);
 [[nodiscard]] float from_bf16(std::uint16_t bits);
+[[nodiscard]] std::uint16_t to_fp16(float value);
+[[nodiscard]] float from_fp16(std::uint16_t bits);
 
 } // namespace decodesim

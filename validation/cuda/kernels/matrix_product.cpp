@@ -103,13 +103,17 @@ MatrixProducts::MatrixProducts() {
 }
 
 MatrixProducts::~MatrixProducts() {
-  for (auto& [shape, one] : products_) {
-    cublasLtMatrixLayoutDestroy(one.outputs);
-    cublasLtMatrixLayoutDestroy(one.inputs);
-    cublasLtMatrixLayoutDestroy(one.weights);
-    cublasLtMatmulDescDestroy(one.operation);
+  for (const auto& [shape, one] : products_) {
+    destroy(one);
   }
   cublasLtDestroy(handle_);
+}
+
+void MatrixProducts::destroy(const Product& one) {
+  cublasLtMatrixLayoutDestroy(one.outputs);
+  cublasLtMatrixLayoutDestroy(one.inputs);
+  cublasLtMatrixLayoutDestroy(one.weights);
+  cublasLtMatmulDescDestroy(one.operation);
 }
 
 /// Describes inputs and outputs of `rows` rows. @returns whether there is an algorithm
@@ -199,6 +203,8 @@ MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
   // The library has no int8 products of few rows: more are multiplied in memory of our own.
   if (!find_algorithm(one, shape, call.m) &&
       !(whole && find_algorithm(one, shape, (call.m + 31) / 32 * 32))) {
+    destroy(one);
+    products_.erase(entry); // asked again, it fails again
     throw std::runtime_error{"cuBLASLt has no algorithm for a product of " +
                              std::to_string(call.m) + "x" + std::to_string(call.n) + "x" +
                              std::to_string(call.k) + " in " + to_string(call.w.type)};

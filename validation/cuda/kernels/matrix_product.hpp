@@ -73,6 +73,7 @@ private:
   Scratch gathered_; ///< rows of grouped products
 
   [[nodiscard]] Product& product(const ProductCall& call);
+  static void destroy(const Product& one);
   [[nodiscard]] bool find_algorithm(Product& one, const Shape& shape, std::int64_t rows);
 };
 
