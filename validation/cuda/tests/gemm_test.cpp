@@ -1,9 +1,11 @@
 #include "validation/cuda/device_buffer.hpp"
 #include "validation/cuda/kernels/matrix_product.hpp"
 #include "validation/cuda/tests/any_device.hpp"
-#include "validation/executor/stored_elements.hpp"
 
 #include <cmath>
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
 #include <random>
 #include <vector>
 
@@ -24,27 +26,46 @@ std::vector<float> numbers(std::int64_t count, float unit, unsigned seed) {
   return all;
 }
 
-DeviceBuffer on_device(const std::vector<float>& values, DataType type) {
-  const auto count = static_cast<std::int64_t>(values.size());
-  std::vector<std::byte> stored(bytes_of(count, type));
-  StoredElements elements{{.data = stored.data(), .type = type, .elements = count}};
-  for (std::int64_t i = 0; i < count; ++i) {
-    elements.set(i, values[static_cast<std::size_t>(i)]);
+/// Calls `work` with an element of the type.
+template <class Work> auto with_type(DataType type, Work work) {
+  switch (type) {
+  case DataType::fp32:
+    return work(float{});
+  case DataType::bf16:
+    return work(__nv_bfloat16{});
+  case DataType::fp16:
+    return work(__half{});
+  case DataType::fp8:
+    return work(__nv_fp8_e4m3{});
+  default:
+    return work(std::int8_t{});
   }
-  DeviceBuffer buffer{stored.size()};
-  check(cudaMemcpy(buffer.at(), stored.data(), stored.size(), cudaMemcpyHostToDevice), "copy");
-  return buffer;
 }
 
-std::vector<float> on_host(const DeviceBuffer& buffer, std::int64_t count, DataType type) {
-  std::vector<std::byte> stored(bytes_of(count, type));
-  check(cudaMemcpy(stored.data(), buffer.at(), stored.size(), cudaMemcpyDeviceToHost), "copy");
-  const StoredElements elements{{.data = stored.data(), .type = type, .elements = count}};
-  std::vector<float> values;
-  for (std::int64_t i = 0; i < count; ++i) {
-    values.push_back(elements.at(i));
-  }
-  return values;
+DeviceBuffer on_device(const std::vector<float>& values, DataType type) {
+  return with_type(type, [&](auto element) {
+    using T = decltype(element);
+    std::vector<T> stored;
+    for (const float value : values) {
+      stored.push_back(static_cast<T>(value));
+    }
+    DeviceBuffer buffer{stored.size() * sizeof(T)};
+    check(cudaMemcpy(buffer.at(), stored.data(), buffer.bytes(), cudaMemcpyHostToDevice), "copy");
+    return buffer;
+  });
+}
+
+std::vector<float> on_host(const DeviceBuffer& buffer, DataType type) {
+  return with_type(type, [&](auto element) {
+    using T = decltype(element);
+    std::vector<T> stored(buffer.bytes() / sizeof(T));
+    check(cudaMemcpy(stored.data(), buffer.at(), buffer.bytes(), cudaMemcpyDeviceToHost), "copy");
+    std::vector<float> values;
+    for (const auto& one : stored) {
+      values.push_back(static_cast<float>(one));
+    }
+    return values;
+  });
 }
 
 /// Relative distance from the product in double precision.
@@ -69,7 +90,7 @@ double error_of(DataType weights, DataType activations, std::int64_t m, float x_
   products.prepare(call);
   products.run(call, nullptr);
   check(cudaDeviceSynchronize(), "multiply");
-  const auto out = on_host(y, m * n, activations);
+  const auto out = on_host(y, activations);
   double difference = 0;
   double norm = 0;
   for (std::int64_t row = 0; row < m; ++row) {
