@@ -3,7 +3,6 @@
 #include "validation/cuda/tests/any_device.hpp"
 
 #include <cmath>
-#include <cstdint>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_fp8.h>
@@ -28,7 +27,7 @@ std::vector<float> numbers(std::int64_t count, float unit, unsigned seed) {
 }
 
 /// Calls `work` with an element of the type.
-template <class Work> void with_type(DataType type, Work work) {
+template <class Work> auto with_type(DataType type, Work work) {
   switch (type) {
   case DataType::fp32:
     return work(float{});
@@ -44,27 +43,29 @@ template <class Work> void with_type(DataType type, Work work) {
 }
 
 DeviceBuffer on_device(const std::vector<float>& values, DataType type) {
-  DeviceBuffer buffer{bytes_of(static_cast<std::int64_t>(values.size()), type)};
-  with_type(type, [&](auto element) {
-    std::vector<decltype(element)> stored;
+  return with_type(type, [&](auto element) {
+    using T = decltype(element);
+    std::vector<T> stored;
     for (const float value : values) {
-      stored.push_back(static_cast<decltype(element)>(value));
+      stored.push_back(static_cast<T>(value));
     }
+    DeviceBuffer buffer{stored.size() * sizeof(T)};
     check(cudaMemcpy(buffer.at(), stored.data(), buffer.bytes(), cudaMemcpyHostToDevice), "copy");
+    return buffer;
   });
-  return buffer;
 }
 
-std::vector<float> on_host(const DeviceBuffer& buffer, std::int64_t count, DataType type) {
-  std::vector<float> values;
-  with_type(type, [&](auto element) {
-    std::vector<decltype(element)> stored(static_cast<std::size_t>(count));
+std::vector<float> on_host(const DeviceBuffer& buffer, DataType type) {
+  return with_type(type, [&](auto element) {
+    using T = decltype(element);
+    std::vector<T> stored(buffer.bytes() / sizeof(T));
     check(cudaMemcpy(stored.data(), buffer.at(), buffer.bytes(), cudaMemcpyDeviceToHost), "copy");
+    std::vector<float> values;
     for (const auto& one : stored) {
       values.push_back(static_cast<float>(one));
     }
+    return values;
   });
-  return values;
 }
 
 /// Relative distance from the product in double precision.
@@ -89,7 +90,7 @@ double error_of(DataType weights, DataType activations, std::int64_t m, float x_
   products.prepare(call);
   products.run(call, nullptr);
   check(cudaDeviceSynchronize(), "multiply");
-  const auto out = on_host(y, m * n, activations);
+  const auto out = on_host(y, activations);
   double difference = 0;
   double norm = 0;
   for (std::int64_t row = 0; row < m; ++row) {
