@@ -50,7 +50,8 @@ const std::vector<std::pair<std::string, std::vector<FittedNumber>>> fits{
       {"per_step", 5000 * us, 50000 * us, 500 * us},
       {"per_sequence", 250 * us, 2000 * us, 20 * us}}},
     {"vllm-2024",
-     {{"per_step", 1000 * us, 20000 * us, 100 * us},
+     {{"kernels/attention_decode/per_sm_cache_reads", 35e9, 100e9, 2e9, 10e9},
+      {"per_step", 1000 * us, 20000 * us, 100 * us},
       {"per_sequence", 50 * us, 1000 * us, 10 * us}}},
     {"vllm-v0", {{"per_step", 500 * us, 20000 * us, 100 * us}}},
 };
@@ -93,11 +94,21 @@ std::string quality(const FrameworkFit& fit) {
 }
 
 Json fitted_number(const FittedNumber& number, double value, const std::string& quality) {
-  const bool duration = is_duration(number);
-  return {{"value", to_four_digits(duration ? value / us : value)},
-          {"unit", duration ? "us" : "ratio"},
+  const auto unit = unit_of(number);
+  return {{"value", to_four_digits(value / unit.value)},
+          {"unit", unit.name},
           {"kind", "fitted"},
           {"source", "decodesim calibrate frameworks: " + quality}};
+}
+
+/// JSON pointers of numbers that may follow another framework's.
+std::vector<Json::json_pointer> followers() {
+  std::vector<Json::json_pointer> pointers;
+  for (const auto& duration : framework_durations()) {
+    pointers.emplace_back(std::string{"/"} + duration.name);
+  }
+  pointers.emplace_back("/kernels/attention_decode/per_sm_cache_reads");
+  return pointers;
 }
 
 /// Gives numbers that are "as NAME" of another framework that framework's value.
@@ -105,19 +116,20 @@ Json fitted_number(const FittedNumber& number, double value, const std::string& 
 bool follow_others(std::map<std::string, Json>& files) {
   bool changed = false;
   for (auto& [name, file] : files) {
-    for (const auto& duration : framework_durations()) {
-      if (!file.contains(duration.name) || file[duration.name]["kind"] != "assumed") {
+    for (const auto& pointer : followers()) {
+      if (!file.contains(pointer) || file[pointer]["kind"] != "assumed") {
         continue;
       }
-      const auto source = file[duration.name]["source"].get<std::string>();
+      auto& number = file[pointer];
+      const auto source = number["source"].get<std::string>();
       for (const auto& [other, theirs] : files) {
         const auto as_other = "as " + other;
         if (source.starts_with(as_other) &&
             (source.size() == as_other.size() || source[as_other.size()] == ',') &&
-            theirs.contains(duration.name)) {
-          changed = changed || file[duration.name]["value"] != theirs[duration.name]["value"];
-          file[duration.name]["value"] = theirs[duration.name]["value"];
-          file[duration.name]["unit"] = theirs[duration.name]["unit"];
+            theirs.contains(pointer)) {
+          changed = changed || number["value"] != theirs[pointer]["value"];
+          number["value"] = theirs[pointer]["value"];
+          number["unit"] = theirs[pointer]["unit"];
         }
       }
     }

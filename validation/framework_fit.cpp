@@ -25,6 +25,7 @@ constexpr double settled = 1e-3;
 
 constexpr const char* gemm_byte_efficiency = "kernels/gemm/byte_efficiency_ratio";
 constexpr const char* unsplit_attention = "kernels/attention_decode/per_unsplit_token";
+constexpr const char* cache_reads = "kernels/attention_decode/per_sm_cache_reads";
 
 void set_number(Framework& framework, const std::string& name, double value) {
   constexpr auto* source = "being fitted";
@@ -36,6 +37,11 @@ void set_number(Framework& framework, const std::string& name, double value) {
   if (name == unsplit_attention) {
     framework.kernels[KernelClass::attention_decode].per_unsplit_token =
         Sourced<Seconds>{Seconds{value}, SourceKind::fitted, source};
+    return;
+  }
+  if (name == cache_reads) {
+    framework.kernels[KernelClass::attention_decode].per_sm_cache_reads =
+        Sourced<BytesPerSecond>{BytesPerSecond{value}, SourceKind::fitted, source};
     return;
   }
   for (const auto& duration : framework_durations()) {
@@ -56,10 +62,12 @@ Framework with_numbers(Framework framework,
   return framework;
 }
 
-/// As written to files: ratios to four digits, durations in us to four digits.
+/// As written to files: to four digits; durations have no more than five decimals of a us.
 double rounded(const FittedNumber& number, double value) {
-  return is_duration(number) ? 1e-6 * to_four_digits(std::round(1e11 * value) * 1e-5)
-                             : to_four_digits(value);
+  const auto unit = unit_of(number);
+  const double in_unit = value / unit.value;
+  const bool is_duration = std::string{unit.name} == "us";
+  return unit.value * to_four_digits(is_duration ? std::round(1e5 * in_unit) * 1e-5 : in_unit);
 }
 
 bool is_rate(const Case& one) { return one.unit.ends_with("/s"); }
@@ -110,8 +118,12 @@ std::vector<Case> that_run(const std::vector<Case>& cases, const Framework& fram
 
 } // namespace
 
-bool is_duration(const FittedNumber& number) {
-  return std::string{number.name} != gemm_byte_efficiency;
+FittedUnit unit_of(const FittedNumber& number) {
+  const std::string name = number.name;
+  if (name == gemm_byte_efficiency) {
+    return {"ratio", 1.0};
+  }
+  return name == cache_reads ? FittedUnit{"GB/s", 1e9} : FittedUnit{"us", 1e-6};
 }
 
 FrameworkFit fit_framework(const Framework& framework,

@@ -12,7 +12,8 @@ namespace decodesim {
 /// A number of a framework that is fitted.
 struct FittedNumber {
   /// A FrameworkDuration's ("per_step"), "kernels/attention_decode/per_unsplit_token", both in
-  /// seconds, or "kernels/gemm/byte_efficiency_ratio", times the GPU's.
+  /// seconds, "kernels/attention_decode/per_sm_cache_reads", in bytes per second, or
+  /// "kernels/gemm/byte_efficiency_ratio", times the GPU's.
   const char* name;
   double start = 0; ///< where the search begins, whatever the file says
   double most = 0;
@@ -20,12 +21,17 @@ struct FittedNumber {
   double least = 0;
 };
 
-/// Whether it is a duration rather than a ratio.
-[[nodiscard]] bool is_duration(const FittedNumber& number);
+/// How a number stands in files: the unit, and what one of it is.
+struct FittedUnit {
+  const char* name;
+  double value = 1;
+};
+
+[[nodiscard]] FittedUnit unit_of(const FittedNumber& number);
 
 /// Numbers that make a framework's cases come out as measured.
 struct FrameworkFit {
-  std::vector<double> values;   ///< in the order of the numbers, in seconds or as ratios
+  std::vector<double> values;   ///< in the order and units of the numbers
   std::vector<Comparison> rows; ///< simulated with them
 };
 

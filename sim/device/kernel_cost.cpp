@@ -84,6 +84,10 @@ Seconds kernel_time(const KernelWork& work, const Gpu& gpu, const KernelLibrary&
       most != library.per_sm_bandwidth.end()) {
     memory = std::max(memory, work.bytes / (most->second * gpu.sm_count.value));
   }
+  if (const auto most = library.per_sm_cache_reads.find(work.kernel_class);
+      most != library.per_sm_cache_reads.end()) {
+    memory = std::max(memory, work.cache_by_head / (most->second * gpu.sm_count.value));
+  }
   const auto arithmetic = arithmetic_time(work, gpu, library);
   const auto fixed = own == library.fixed.end() ? cost.fixed.value : own->second;
   const auto rows =

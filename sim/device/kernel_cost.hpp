@@ -15,6 +15,7 @@ struct KernelWork {
   double depth = 0;     ///< steps of its longest chain: k of a product, context of attention
   double rows = 0;      ///< of attention: query tokens x heads
   bool unsplit = false; ///< attention with a KV head per query head (MHA)
+  Bytes cache_by_head;  ///< of decode attention: keys and values, once for each query head
 
   bool operator==(const KernelWork&) const = default;
 };
@@ -32,6 +33,9 @@ struct KernelLibrary {
   /// Least time per token of the cache, of kernels with one block for each sequence and query head:
   /// it reads all of the context alone.
   std::map<KernelClass, Seconds> per_unsplit_token = {};
+  /// Most of the cache that one streaming multiprocessor reads, of kernels in which each query head
+  /// reads its keys and values by itself: heads that share them meet in the L2 cache alone.
+  std::map<KernelClass, BytesPerSecond> per_sm_cache_reads = {};
   /// Products in fp8 find their inputs quantised: they cost as those of class gemm. What class
   /// gemm_fp8 was fitted to begins with a kernel that quantises.
   bool fused_quantisation = false;
@@ -45,7 +49,8 @@ struct KernelLibrary {
 ///     arithmetic = flop / (peak x flop_efficiency)
 ///     memory = max((b + sqrt(bytes x ramp)) / (bandwidth x byte_efficiency),
 ///                  per_unsplit_token x depth if unsplit, or if the library has one,
-///                  bytes / (SMs x per_sm_bandwidth) if the library has one)
+///                  bytes / (SMs x per_sm_bandwidth) if the library has one,
+///                  cache_by_head / (SMs x per_sm_cache_reads) if the library has one)
 ///
 /// b is `bytes`, of which those that fit into the L2 cache count cache_speedup times less. |.|_q is
 /// the q-norm with q = overlap_exponent: the maximum of both when kernels overlap them perfectly (q

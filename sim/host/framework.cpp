@@ -60,7 +60,11 @@ std::map<KernelClass, KernelOverride> read_overrides(const JsonReader& json) {
   std::map<KernelClass, KernelOverride> overrides;
   for (const auto& name : json.keys()) {
     const auto entry = json.at(name);
-    entry.allow_only({"fixed", "byte_efficiency_ratio", "per_sm_bandwidth", "per_unsplit_token"});
+    entry.allow_only({"fixed",
+                      "byte_efficiency_ratio",
+                      "per_sm_bandwidth",
+                      "per_unsplit_token",
+                      "per_sm_cache_reads"});
     auto& kernel = overrides[kernel_class_named(name, entry.where())];
     if (const auto fixed = entry.find("fixed")) {
       kernel.fixed = read_seconds(*fixed);
@@ -73,6 +77,9 @@ std::map<KernelClass, KernelOverride> read_overrides(const JsonReader& json) {
     }
     if (const auto unsplit = entry.find("per_unsplit_token")) {
       kernel.per_unsplit_token = read_seconds(*unsplit);
+    }
+    if (const auto most = entry.find("per_sm_cache_reads")) {
+      kernel.per_sm_cache_reads = read_bytes_per_second(*most);
     }
   }
   return overrides;
@@ -172,6 +179,9 @@ KernelLibrary Framework::library() const {
     }
     if (kernel.per_unsplit_token) {
       library.per_unsplit_token[kernel_class] = kernel.per_unsplit_token->value;
+    }
+    if (kernel.per_sm_cache_reads) {
+      library.per_sm_cache_reads[kernel_class] = kernel.per_sm_cache_reads->value;
     }
   }
   return library;
@@ -309,6 +319,11 @@ std::vector<std::string> assumed_numbers(const Framework& framework) {
       add(name + "/per_unsplit_token",
           to_text(kernel.per_unsplit_token->value),
           *kernel.per_unsplit_token);
+    }
+    if (kernel.per_sm_cache_reads) {
+      add(name + "/per_sm_cache_reads",
+          to_text(kernel.per_sm_cache_reads->value),
+          *kernel.per_sm_cache_reads);
     }
   }
   return assumed;

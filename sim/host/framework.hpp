@@ -42,6 +42,8 @@ struct KernelOverride {
   std::optional<Sourced<double>> byte_efficiency_ratio;    ///< times the GPU's
   std::optional<Sourced<BytesPerSecond>> per_sm_bandwidth; ///< most of one multiprocessor
   std::optional<Sourced<Seconds>> per_unsplit_token;       ///< of attention that is never split
+  /// Most that one multiprocessor reads of the cache, where each query head reads it by itself.
+  std::optional<Sourced<BytesPerSecond>> per_sm_cache_reads;
 };
 
 /// A serving framework: how its host launches work and what its programs do, apart from GPU and

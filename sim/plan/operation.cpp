@@ -52,7 +52,8 @@ KernelWork work_of(const Attention& attention, StepContext at) {
           .bytes = sequences * (cache + ends),
           .depth = static_cast<double>(attention.tokens_read_at(at)),
           .rows = sequences * queries * attention.heads,
-          .unsplit = attention.query_tokens == 1 && attention.heads == attention.kv_heads};
+          .unsplit = attention.query_tokens == 1 && attention.heads == attention.kv_heads,
+          .cache_by_head = sequences * cache * attention.heads / attention.kv_heads};
 }
 
 KernelClass class_of(RowFunction function) {

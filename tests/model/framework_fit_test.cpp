@@ -62,6 +62,20 @@ TEST(FrameworkFit, FindsHowMuchBetterProductsAre) {
   EXPECT_NEAR(fit.values[0], 0.9, 1e-3);
 }
 
+// A batch of 64 with 4 query heads for each KV head spends its time on the cache.
+TEST(FrameworkFit, FindsHowFastHeadsReadTheCache) {
+  auto true_one = costs_nothing();
+  true_one.kernels[KernelClass::attention_decode].per_sm_cache_reads =
+      Sourced<BytesPerSecond>{BytesPerSecond{20e9}, SourceKind::fitted, "a test"};
+  auto one = case_with_batch(64);
+  one.value = simulate_case(one, true_one).simulated.value();
+  const auto fit =
+      fit_framework(costs_nothing(),
+                    {{"kernels/attention_decode/per_sm_cache_reads", 25e9, 100e9, 1e9, 5e9}},
+                    {one});
+  EXPECT_NEAR(fit.values[0], 20e9, 0.05e9);
+}
+
 // What cannot be simulated does not stop the fit of the others.
 TEST(FrameworkFit, LeavesOutWhatCannotRun) {
   auto unknown = case_with_batch(1);

@@ -492,6 +492,25 @@ TEST(KernelLibrary, HoldsUnsplitAttentionToOneBlock) {
   EXPECT_NEAR(kernel_time(work, gpu, library).value(), 20e-6, 1e-15);
 }
 
+// 3 MB of cache, which 4 query heads of each KV head read each: 12 MB at 10 x 400 GB/s are as fast
+// as memory, 3 us; at 10 x 200 GB/s they take 6 us.
+TEST(KernelLibrary, ReadsTheCacheOnceForEachQueryHead) {
+  Gpu gpu;
+  gpu.memory_bandwidth.value = 1000.0_GBps;
+  gpu.sm_count.value = 10;
+  gpu.peak[DataType::bf16].value = 100.0_TFLOPs;
+  gpu.kernels[KernelClass::attention_decode] = {{{}, {}, ""}, {1.0, {}, ""}, {1.0, {}, ""}};
+  const KernelWork work{.kernel_class = KernelClass::attention_decode,
+                        .bytes = Bytes{3e6},
+                        .cache_by_head = Bytes{12e6}};
+  for (const auto& [each, us] : {std::pair{400.0_GBps, 3.0}, std::pair{200.0_GBps, 6.0}}) {
+    const KernelLibrary library{.fixed = {},
+                                .byte_efficiency = {},
+                                .per_sm_cache_reads = {{KernelClass::attention_decode, each}}};
+    EXPECT_NEAR(kernel_time(work, gpu, library).value(), us * 1e-6, 1e-15);
+  }
+}
+
 // Class gemm_fp8 starts in 7 us since it quantises first; where that is fused, products in fp8 cost
 // as class gemm.
 TEST(KernelLibrary, SparesFusedQuantisation) {

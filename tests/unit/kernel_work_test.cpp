@@ -37,6 +37,8 @@ TEST(AttentionWork, OfDecodeReadsTheContextOnce) {
   EXPECT_EQ(work.kernel_class, KernelClass::attention_decode);
   EXPECT_EQ(work.flop.value(), 3 * 10 * 4 * 4 * 8);
   EXPECT_EQ(work.bytes.value(), 3 * 2 * (2 * 10 * 2 * 8 + 2 * 4 * 8));
+  EXPECT_EQ(work.cache_by_head.value(), 3 * 2 * (2 * 10 * 4 * 8))
+      << "twice, by the heads of a group";
 }
 
 // Step 5 has 5 tokens more.
