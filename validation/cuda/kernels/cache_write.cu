@@ -71,17 +71,17 @@ void launch(const CacheWriteCall& call, cudaStream_t stream) {
     const int heads = (call.rotates ? call.heads : 0) + 2 * call.kv_heads;
     cache_write_kernel<T>
         <<<dim3{static_cast<unsigned>(call.rows), static_cast<unsigned>(heads)}, 64, 0, stream>>>(
-            {.qkv = static_cast<T*>(call.qkv.data),
-             .cache = static_cast<T*>(call.to.cache.data),
-             .query_tokens = call.query_tokens,
-             .first_position = call.first_position,
-             .sequences = call.to.sequences,
-             .tokens = call.to.tokens,
-             .first_sequence = call.to.first_sequence,
-             .heads = call.heads,
-             .kv_heads = call.kv_heads,
-             .head_size = call.head_size,
-             .rotates = call.rotates});
+            CacheWriteArguments<T>{.qkv = static_cast<T*>(call.qkv.data),
+                                   .cache = static_cast<T*>(call.to.cache.data),
+                                   .query_tokens = call.query_tokens,
+                                   .first_position = call.first_position,
+                                   .sequences = call.to.sequences,
+                                   .tokens = call.to.tokens,
+                                   .first_sequence = call.to.first_sequence,
+                                   .heads = call.heads,
+                                   .kv_heads = call.kv_heads,
+                                   .head_size = call.head_size,
+                                   .rotates = call.rotates});
   });
 }
 
