@@ -11,10 +11,6 @@
 namespace decodesim {
 namespace {
 
-Ended decodesim_with(const std::string& arguments) {
-  return run_program(DECODESIM_PROGRAM, arguments);
-}
-
 /// Twelve products of one row that take 4 us + bytes / 4.0 TB/s.
 std::string probes_on(const std::string& device) {
   RunFile file{.kind = "probes", .provenance = {.device = device}};

@@ -9,10 +9,6 @@
 namespace decodesim {
 namespace {
 
-Ended decodesim_with(const std::string& arguments) {
-  return run_program(DECODESIM_PROGRAM, arguments);
-}
-
 const std::string mixtral = " --model mixtral-8x7b --machine dgx-a100-80g --isl 16 --osl 3 ";
 
 void expect_refused(const std::string& arguments, const std::string& message) {

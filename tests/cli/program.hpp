@@ -3,6 +3,8 @@
 #include "sim/json_reader.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <string>
 #include <sys/wait.h>
@@ -27,6 +29,18 @@ inline Ended run_program(const std::string& program, const std::string& argument
   return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
           .out = read_text(out),
           .err = read_text(err)};
+}
+
+inline Ended decodesim_with(const std::string& arguments) {
+  return run_program(DECODESIM_PROGRAM, arguments);
+}
+
+/// Bad input: exit code, the whole of stderr, and nothing on stdout.
+inline void expect_refused(const std::string& arguments, int code, const std::string& message) {
+  const auto ended = decodesim_with(arguments);
+  EXPECT_EQ(ended.code, code) << arguments;
+  EXPECT_EQ(ended.err, "decodesim: " + message + "\n") << arguments;
+  EXPECT_EQ(ended.out, "") << arguments;
 }
 
 } // namespace decodesim

@@ -10,10 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-Ended decodesim_with(const std::string& arguments) {
-  return run_program(DECODESIM_PROGRAM, arguments);
-}
-
 std::string written(const std::filesystem::path& path, const std::string& text) {
   std::ofstream{path} << text;
   return "'" + path.string() + "'";
