@@ -171,6 +171,7 @@ private:
     auto& gpu = machine.gpu;
     gpu.memory_capacity.value =
         gpu.memory_reserve.value + gpu.usable_memory() / static_cast<double>(machine.gpu_count());
+    gpu.memory_capacity.source += "; the part of a rank, and the reserve";
   }
 
   void read_vertices(Machine& machine) const {

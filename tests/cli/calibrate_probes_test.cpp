@@ -1,6 +1,6 @@
 #include "sim/json_reader.hpp"
+#include "sim/temporary_folder.hpp"
 #include "tests/cli/program.hpp"
-#include "tests/support/temporary_folder.hpp"
 #include "validation/measure/run_file.hpp"
 
 #include <gtest/gtest.h>

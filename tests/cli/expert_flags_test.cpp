@@ -1,5 +1,5 @@
+#include "sim/temporary_folder.hpp"
 #include "tests/cli/program.hpp"
-#include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "sim/json_reader.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
 

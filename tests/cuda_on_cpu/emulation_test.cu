@@ -1,5 +1,5 @@
+#include "sim/temporary_folder.hpp"
 #include "tests/cuda_on_cpu/emulation.hpp"
-#include "tests/support/temporary_folder.hpp"
 #include "validation/cuda/device_buffer.hpp"
 #include "validation/cuda/kernels/matrix_product.hpp"
 

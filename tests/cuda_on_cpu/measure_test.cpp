@@ -62,7 +62,9 @@ protected:
   /// Whether the operations of the file are those of the plan, as the simulator sees it.
   void expect_valid_run() {
     const auto ended =
-        run_program(DECODESIM_PROGRAM, "validate --format json --measured " + run_file());
+        run_program(DECODESIM_PROGRAM,
+                    "validate --format json --measured " + run_file() + " --timeline '" +
+                        (folder_ / "both.json").string() + "'"); // matches spans without MPS, too
     EXPECT_EQ(ended.code, 0) << ended.err;
   }
 

@@ -1,7 +1,7 @@
+#include "sim/temporary_folder.hpp"
 #include "strategies/build_plan.hpp"
 #include "strategies/layout_spec.hpp"
 #include "tests/executor/run_on_cpu.hpp"
-#include "tests/support/temporary_folder.hpp"
 #include "tests/support/tiny_model.hpp"
 #include "validation/cuda/executor/cuda_device.hpp"
 #include "validation/executor/logits.hpp"

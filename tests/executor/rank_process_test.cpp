@@ -1,5 +1,5 @@
 #include "sim/error.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 #include "validation/executor/mps_daemon.hpp"
 #include "validation/executor/rank_process.hpp"
 #include "validation/executor/rendezvous.hpp"

@@ -68,7 +68,6 @@ void RecordingDevice::note(StreamHandle stream, const std::string& what) {
 }
 
 void* RecordingDevice::allocate(const std::string&, std::size_t bytes) {
-  allocated_bytes += bytes;
   memory_.push_back(std::make_unique<std::byte[]>(bytes));
   return memory_.back().get();
 }

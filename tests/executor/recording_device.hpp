@@ -19,7 +19,6 @@ public:
   /// All calls that enqueue something; records of timed events are left out.
   std::vector<std::string> lines;
   int timed_records = 0;
-  std::size_t allocated_bytes = 0;
   std::vector<std::string> joined; ///< communicators, in the order of joining
   std::vector<KernelCall> prepared;
 

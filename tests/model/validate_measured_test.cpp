@@ -2,7 +2,7 @@
 #include "sim/model/hf_config.hpp"
 #include "sim/result/run.hpp"
 #include "sim/scenario/scenario_json.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 #include "validation/measure/run_file.hpp"
 #include "validation/validate_measured.hpp"
 

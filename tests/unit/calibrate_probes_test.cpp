@@ -1,5 +1,5 @@
 #include "sim/error.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 #include "topologies/machine.hpp"
 #include "validation/calibrate_probes.hpp"
 #include "validation/collective_time.hpp"

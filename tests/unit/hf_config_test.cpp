@@ -1,5 +1,5 @@
 #include "sim/data_files.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 #include "tests/unit/model_file.hpp"
 
 #include <gtest/gtest.h>

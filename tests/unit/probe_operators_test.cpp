@@ -1,7 +1,7 @@
 #include "sim/data_files.hpp"
 #include "sim/error.hpp"
 #include "sim/json_reader.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 #include "tests/unit/input_file.hpp"
 #include "validation/calibrate_kernels.hpp"
 #include "validation/probe_operators.hpp"

@@ -1,6 +1,6 @@
 #include "sim/scenario/scenario_file.hpp"
 #include "sim/scenario/scenario_json.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "sim/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

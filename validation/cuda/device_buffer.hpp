@@ -3,6 +3,7 @@
 #include "validation/cuda/device_error.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace decodesim {
@@ -34,6 +35,27 @@ public:
 private:
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
+};
+
+/// Memory of the current device that grows before it is used.
+class GrowingBuffer {
+public:
+  /// Has as many bytes from here on; the content is lost when it grows.
+  void reserve(std::size_t bytes) {
+    if (bytes > (buffer_ ? buffer_->bytes() : 0)) {
+      check(cudaDeviceSynchronize(), "finish work before memory grows");
+      buffer_.reset();
+      buffer_.emplace(bytes);
+    }
+  }
+
+  /// Null before anything was reserved.
+  template <class T = void> [[nodiscard]] T* data() const {
+    return buffer_ ? buffer_->at<T>() : nullptr;
+  }
+
+private:
+  std::optional<DeviceBuffer> buffer_;
 };
 
 } // namespace decodesim

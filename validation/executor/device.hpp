@@ -27,7 +27,7 @@ struct CollectiveCall {
 
 /// What an executor needs of a GPU and its communication library: CUDA's and NCCL's programming
 /// model. Work is enqueued on streams and runs later; `upload`, `download`, `fill` and
-/// `synchronise` return when all is done. Handles stay valid as long as the device.
+/// `copy` return when all is done. Handles stay valid as long as the device.
 class Device {
 public:
   Device() = default;

@@ -4,6 +4,7 @@
 #include "sim/model/model.hpp"
 #include "validation/executor/expert_rows.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,6 +21,15 @@ struct Array {
   DataType type = DataType::bf16;
   std::int64_t elements = 0; ///< that may be touched
 };
+
+[[nodiscard]] inline std::size_t bytes_of(std::int64_t elements, DataType type) {
+  return static_cast<std::size_t>(static_cast<double>(elements) * element_bytes(type).value());
+}
+
+/// Address `elements` into the array.
+[[nodiscard]] inline void* address_in(const Array& array, std::int64_t elements) {
+  return static_cast<std::byte*>(array.data) + bytes_of(elements, array.type);
+}
 
 /// Which rows of a matrix are read: first, first + step, ...
 struct RowChoice {

@@ -6,13 +6,6 @@ namespace decodesim {
 
 namespace {
 
-bool is_running() {
-  const char* pipes = std::getenv("CUDA_MPS_PIPE_DIRECTORY");
-  std::error_code ignored;
-  return pipes != nullptr &&
-         std::filesystem::exists(std::filesystem::path{pipes} / "control", ignored);
-}
-
 void forget() {
   unsetenv("CUDA_MPS_PIPE_DIRECTORY");
   unsetenv("CUDA_MPS_LOG_DIRECTORY");
@@ -20,8 +13,15 @@ void forget() {
 
 } // namespace
 
+bool mps_is_running() {
+  const char* pipes = std::getenv("CUDA_MPS_PIPE_DIRECTORY");
+  std::error_code ignored;
+  return std::filesystem::exists(
+      std::filesystem::path{pipes != nullptr ? pipes : "/tmp/nvidia-mps"} / "control", ignored);
+}
+
 MpsDaemon::MpsDaemon(const std::filesystem::path& folder) {
-  if (is_running()) {
+  if (mps_is_running()) {
     return;
   }
   setenv("CUDA_MPS_PIPE_DIRECTORY", folder.c_str(), 1);
@@ -47,7 +47,7 @@ void MpsDaemon::stop(const std::string& why) {
   }
   problem_ = why;
   forget();
-  if (guard_ != nullptr) {
+  if (guard_ != nullptr) { // it is ours
     pclose(guard_);
   }
 }

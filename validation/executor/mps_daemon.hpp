@@ -6,8 +6,12 @@
 
 namespace decodesim {
 
+/// Whether kernels of processes run beside each other (CUDA MPS) rather than in turns: a control
+/// daemon has its pipe where CUDA_MPS_PIPE_DIRECTORY says, or in CUDA's own folder.
+[[nodiscard]] bool mps_is_running();
+
 /// CUDA's Multi-Process Service for this process and those that it starts: the one that
-/// CUDA_MPS_PIPE_DIRECTORY names, where it runs, else one with pipes in a folder of its own, which
+/// runs already, else one with pipes in a folder of its own, which
 /// ends with this object, or with the process, even if it is killed. Without it ranks on one GPU
 /// take turns of some milliseconds. No setting of the GPU is changed.
 class MpsDaemon {

@@ -67,8 +67,6 @@ public:
   /// communicator that it joins. May be called from another thread while `run` is under way.
   [[nodiscard]] std::vector<std::string> waiting_operations() const;
 
-  [[nodiscard]] const MemoryPlaces& memory() const { return memory_; }
-
 private:
   /// An operation of the run with the events around it.
   struct Enqueued {
@@ -85,10 +83,6 @@ private:
   using TableKey = std::tuple<Part, int, int, int>; ///< part, step, layer, micro-batch
 
   void allocate();
-  void fill_weights();
-  void fill_shards();
-  void fill_unit(const std::string& unit);
-  void write_prompts();
   void join_communicators();
   void say_joining(const std::string& name);
   void make_tables(Part part, int step);

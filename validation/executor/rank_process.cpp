@@ -65,7 +65,8 @@ void let_ranks_share_a_gpu(int rank, int ranks) {
   // Of no use here: multicast between GPUs, and threads that watch a job over a port of the host.
   setenv("NCCL_NVLS_ENABLE", "0", 1);
   setenv("NCCL_RAS_ENABLE", "0", 1);
-  // All ranks' kernels have to be resident at once: a deadlock otherwise.
+  // All ranks' kernels have to be resident at once: a deadlock otherwise. Eight blocks together are
+  // few beside the SMs of any GPU with MPS, and a loopback socket needs no more. Assumed.
   setenv("NCCL_MAX_CTAS", std::to_string(std::max(1, 8 / ranks)).c_str(), 0);
 }
 

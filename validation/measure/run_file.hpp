@@ -82,7 +82,7 @@ struct MeasuredSpan {
   std::string kind;    ///< "kernel", "collective", "message", "exchange", ...
   std::string stream;  ///< of the plan
   int step = 0;        ///< decode step; -1 in the prologue, the number of steps in the epilogue
-  double start_us = 0; ///< since the run's first span
+  double start_us = 0; ///< since the start of its rank's prologue
   double duration_us = 0;
 
   bool operator==(const MeasuredSpan&) const = default;

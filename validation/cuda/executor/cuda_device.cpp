@@ -141,6 +141,11 @@ void CudaDevice::prepare(const KernelCall& call) {
   } else if (const auto* grouped = std::get_if<GroupedProductCall>(&call)) {
     products_.prepare(*grouped);
   } else if (const auto* attention = std::get_if<AttentionCall>(&call)) {
+    if (attention->head_size > most_head_size) {
+      throw InputError::at("execution",
+                           "has heads of " + std::to_string(attention->head_size),
+                           "attention here has heads of at most " + std::to_string(most_head_size));
+    }
     decode_attention_.prepare(*attention);
   } else if (const auto* write = std::get_if<CacheWriteCall>(&call)) {
     if (write->to.cache.type != write->qkv.type) {

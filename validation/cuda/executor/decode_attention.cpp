@@ -14,12 +14,6 @@ bool has_split_kernel(const AttentionCall& call) {
          call.head_size == 256;
 }
 
-/// Address `elements` into the array.
-const void* at(const Array& array, std::int64_t elements) {
-  const auto bytes = static_cast<double>(elements) * element_bytes(array.type).value();
-  return static_cast<const std::byte*>(array.data) + static_cast<std::int64_t>(bytes);
-}
-
 } // namespace
 
 DecodeAttention::DecodeAttention() {
@@ -34,22 +28,22 @@ AttentionDecode DecodeAttention::with_splits(const AttentionCall& call) const {
   const auto token_stride = call.kv_heads * head_stride;
   const auto sequence_stride = call.from.tokens * token_stride;
   const auto first = call.from.first_sequence * sequence_stride;
-  AttentionDecode attention{.type = call.qkv.type,
-                            .sequences = static_cast<int>(call.sequences),
-                            .heads = call.heads,
-                            .kv_heads = call.kv_heads,
-                            .head_size = call.head_size,
-                            .context = static_cast<int>(call.context_tokens),
-                            .scale = 1.0F / std::sqrt(static_cast<float>(call.head_size)),
-                            .queries = call.qkv.data,
-                            .query_stride = (call.heads + 2 * call.kv_heads) * head_stride,
-                            .keys = at(call.from.cache, first),
-                            .values =
-                                at(call.from.cache, call.from.sequences * sequence_stride + first),
-                            .sequence_stride = sequence_stride,
-                            .head_stride = head_stride,
-                            .token_stride = token_stride,
-                            .output = call.out.data};
+  AttentionDecode attention{
+      .type = call.qkv.type,
+      .sequences = static_cast<int>(call.sequences),
+      .heads = call.heads,
+      .kv_heads = call.kv_heads,
+      .head_size = call.head_size,
+      .context = static_cast<int>(call.context_tokens),
+      .scale = 1.0F / std::sqrt(static_cast<float>(call.head_size)),
+      .queries = call.qkv.data,
+      .query_stride = (call.heads + 2 * call.kv_heads) * head_stride,
+      .keys = address_in(call.from.cache, first),
+      .values = address_in(call.from.cache, call.from.sequences * sequence_stride + first),
+      .sequence_stride = sequence_stride,
+      .head_stride = head_stride,
+      .token_stride = token_stride,
+      .output = call.out.data};
   attention.splits = attention_decode_splits(attention, sm_count_);
   return attention;
 }
@@ -58,11 +52,7 @@ void DecodeAttention::prepare(const AttentionCall& call) {
   if (call.query_tokens != 1 || call.sequences == 0 || !has_split_kernel(call)) {
     return;
   }
-  const auto bytes = attention_decode_workspace_bytes(with_splits(call));
-  if (!sums_ || sums_->bytes() < bytes) {
-    sums_.reset();
-    sums_.emplace(bytes);
-  }
+  sums_.reserve(attention_decode_workspace_bytes(with_splits(call)));
 }
 
 void DecodeAttention::run(const AttentionCall& call, cudaStream_t stream) const {
@@ -74,7 +64,7 @@ void DecodeAttention::run(const AttentionCall& call, cudaStream_t stream) const 
     return;
   }
   auto attention = with_splits(call);
-  attention.workspace = sums_->at<float>();
+  attention.workspace = sums_.data<float>();
   attention_decode(attention, stream);
 }
 

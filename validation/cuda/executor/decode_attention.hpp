@@ -4,8 +4,6 @@
 #include "validation/cuda/kernels/attention_decode.cuh"
 #include "validation/executor/kernel_calls.hpp"
 
-#include <optional>
-
 namespace decodesim {
 
 /// Decode attention of a plan: the split-KV kernel that the probes measure, with as many splits as
@@ -22,7 +20,7 @@ public:
 
 private:
   int sm_count_ = 0;
-  std::optional<DeviceBuffer> sums_; ///< of splits
+  GrowingBuffer sums_; ///< of splits
 
   [[nodiscard]] AttentionDecode with_splits(const AttentionCall& call) const;
 };

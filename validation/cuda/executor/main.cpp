@@ -5,6 +5,7 @@
 #include "sim/model/hf_config.hpp"
 #include "sim/result/child_process.hpp"
 #include "sim/scenario/scenario_json.hpp"
+#include "sim/temporary_folder.hpp"
 #include "sim/version.hpp"
 #include "strategies/build_plan.hpp"
 #include "validation/cuda/device_description.hpp"
@@ -30,6 +31,8 @@ using namespace decodesim;
 
 constexpr int most_patience_s = 3600;
 constexpr unsigned mps_patience_s = 15;
+/// For a rank to come to where the others are: loading the weights of a GPU takes seconds. Assumed.
+constexpr std::chrono::seconds rendezvous_patience{120};
 
 struct MeasureFlags {
   ScenarioFlags scenario;
@@ -44,36 +47,11 @@ struct MeasureFlags {
   bool check_logits = false;
 };
 
-/// A folder for messages between ranks and for pipes; removed in the end.
-class TemporaryFolder {
-public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "decodesim-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw InputError::at(name, "cannot be made", "set TMPDIR to a folder that can be written to");
-    }
-    path_ = name;
-  }
-
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  /// A new folder in it.
-  [[nodiscard]] std::filesystem::path folder(const std::string& name) const {
-    std::filesystem::create_directory(path_ / name);
-    return path_ / name;
-  }
-
-private:
-  std::filesystem::path path_;
-};
+/// A new folder in another, for messages between ranks or for pipes.
+std::filesystem::path new_folder(const TemporaryFolder& in, const std::string& name) {
+  std::filesystem::create_directory(in / name);
+  return in / name;
+}
 
 /// What is to be done: one plan, how, and with which ranks.
 struct Task {
@@ -257,7 +235,7 @@ ExitCode check_logits(Task task, const TemporaryFolder& folder) {
     throw UsageError{"--check-logits needs all ranks: use --mode plain or shared"};
   }
   const auto run = [&folder](const Task& of, const std::string& name) {
-    const Rendezvous rendezvous{folder.folder(name), std::chrono::seconds{120}};
+    const Rendezvous rendezvous{new_folder(folder, name), rendezvous_patience};
     Logits all;
     for (const auto& part : in_processes(of.ranks, [&](int rank, int local_rank) {
            auto settings = of.settings;
@@ -292,7 +270,7 @@ ExitCode measure_launched(const Task& task, const LaunchedRank& place, const Mea
     throw UsageError{"--rendezvous is required under " + place.launcher +
                      ": an empty folder that all ranks see"};
   }
-  const Rendezvous rendezvous{*flags.rendezvous, std::chrono::seconds{120}};
+  const Rendezvous rendezvous{*flags.rendezvous, rendezvous_patience};
   const auto name = [](int rank) { return "result." + std::to_string(rank); };
   rendezvous.put(name(place.rank), measured(task, place.rank, place.local_rank, rendezvous));
   if (place.rank == 0) {
@@ -323,14 +301,14 @@ ExitCode measure(const MeasureFlags& flags, const std::string& command) {
   std::optional<MpsDaemon> mps;
   std::string not_comparable;
   if (task.mode == "shared" && task.ranks.size() > 1) {
-    mps.emplace(folder.folder("mps"));
+    mps.emplace(new_folder(folder, "mps"));
     const auto problem = mps_problem(*mps);
     not_comparable = problem.empty() ? "" : "ranks took turns on the GPU, without MPS: " + problem;
   }
   if (flags.check_logits) {
     return check_logits(task, folder);
   }
-  const Rendezvous rendezvous{folder.folder("ranks"), std::chrono::seconds{120}};
+  const Rendezvous rendezvous{new_folder(folder, "ranks"), rendezvous_patience};
   const auto results = in_processes(task.ranks, [&](int rank, int local_rank) {
     return measured(task, rank, local_rank, rendezvous);
   });

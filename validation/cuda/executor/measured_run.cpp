@@ -68,13 +68,12 @@ RankRun measure_rank(const Plan& plan,
                      const RankSettings& settings,
                      const Rendezvous& rendezvous) {
   prepare_process(settings, rank, plan.ranks());
-  RankOnGpu on_gpu{
-      plan,
-      model,
-      rank,
-      settings,
-      rendezvous,
-      {.communicates = settings.communicates, .spans = false, .patience = settings.patience}};
+  RankOnGpu on_gpu{plan,
+                   model,
+                   rank,
+                   settings,
+                   rendezvous,
+                   {.communicates = settings.communicates, .patience = settings.patience}};
   const auto meet = [&](const char* name) {
     if (settings.communicates) {
       rendezvous.meet(name, rank, plan.ranks());
@@ -83,7 +82,8 @@ RankRun measure_rank(const Plan& plan,
   auto& executor = on_gpu.executor();
   // Kernels are loaded and connections made outside of any graph's capture.
   meet("warm-up");
-  (void)executor.run();
+  (void)executor.run(); // with spans, so that one that hangs says where
+  executor.record_spans(false);
   if (settings.graph) {
     executor.use_graphs();
     meet("graphs");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "validation/cuda/kernels/plan_kernels.cuh"
 #include "validation/executor/kernel_calls.hpp"
 
 #include <cstdint>
@@ -46,6 +47,6 @@ template <class T> struct AttentionArguments {
   }
 };
 
-constexpr int most_elements_per_lane = 8; ///< heads of at most 256
+constexpr int most_elements_per_lane = most_head_size / 32;
 
 } // namespace decodesim

@@ -32,10 +32,6 @@ cudaDataType_t cuda_type(DataType type) {
 
 bool is_one_byte(DataType type) { return type == DataType::fp8 || type == DataType::int8; }
 
-std::size_t bytes_of(std::int64_t elements, DataType type) {
-  return static_cast<std::size_t>(static_cast<double>(elements) * element_bytes(type).value());
-}
-
 /// Whether the product's own epilogue adds the bias; that of int8 is added with the scale.
 bool adds_bias(const ProductCall& call) { return call.bias && call.w.type != DataType::int8; }
 
@@ -43,10 +39,6 @@ template <class Value>
 void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, Value value) {
   check(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
         "describe a matrix product");
-}
-
-void* offset(const Array& array, std::int64_t elements) {
-  return static_cast<std::byte*>(array.data) + bytes_of(elements, array.type);
 }
 
 /// Largest power of two, at most 256, that all addresses are multiples of.
@@ -69,33 +61,23 @@ ProductCall of_expert(const GroupedProductCall& call,
       .m = rows,
       .n = call.n,
       .k = call.k,
-      .x = {.data = offset(x, first * call.k), .type = x.type, .elements = rows * call.k},
-      .w = {.data = offset(call.w, number * call.n * call.k),
+      .x = {.data = address_in(x, first * call.k), .type = x.type, .elements = rows * call.k},
+      .w = {.data = address_in(call.w, number * call.n * call.k),
             .type = call.w.type,
             .elements = call.n * call.k},
-      .y = {.data = offset(call.y, first * call.n), .type = call.y.type, .elements = rows * call.n},
+      .y = {.data = address_in(call.y, first * call.n),
+            .type = call.y.type,
+            .elements = rows * call.n},
       .largest_weight = call.largest_weight};
   if (call.bias) {
-    one.bias = Array{
-        .data = offset(*call.bias, number * call.n), .type = call.bias->type, .elements = call.n};
+    one.bias = Array{.data = address_in(*call.bias, number * call.n),
+                     .type = call.bias->type,
+                     .elements = call.n};
   }
   return one;
 }
 
 } // namespace
-
-MatrixProducts::Scratch::~Scratch() { cudaFree(data_); }
-
-void MatrixProducts::Scratch::reserve(std::size_t bytes) {
-  if (bytes <= bytes_) {
-    return;
-  }
-  check(cudaDeviceSynchronize(), "finish work before memory grows");
-  check(cudaFree(data_), "free memory");
-  data_ = nullptr;
-  check(cudaMalloc(&data_, bytes), "allocate memory beside the plan's");
-  bytes_ = bytes;
-}
 
 MatrixProducts::MatrixProducts() {
   check(cublasLtCreate(&handle_), "start cuBLASLt");
@@ -165,7 +147,7 @@ MatrixProducts::Product& MatrixProducts::product(const ProductCall& call) {
   const auto stride = quantises ? call.k : call.rows.step * call.k;
   const bool whole = call.w.type == DataType::int8;
   // Memory of our own is aligned as much as is asked for.
-  const void* x = quantises ? nullptr : offset(call.x, call.rows.first * call.k);
+  const void* x = quantises ? nullptr : address_in(call.x, call.rows.first * call.k);
   const void* y = whole ? nullptr : call.y.data;
   const Shape shape{.m = call.m,
                     .n = call.n,
@@ -230,7 +212,7 @@ void MatrixProducts::run(const ProductCall& call, cudaStream_t stream) {
     return;
   }
   const auto& one = product(call);
-  const void* x = offset(call.x, call.rows.first * call.k);
+  const void* x = address_in(call.x, call.rows.first * call.k);
   if (is_one_byte(call.w.type)) {
     // Plans choose rows in front of the LM head alone, whose table keeps 16 bits.
     if (call.rows.step != 1) {

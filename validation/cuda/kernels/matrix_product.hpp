@@ -1,5 +1,6 @@
 #pragma once
 
+#include "validation/cuda/device_buffer.hpp"
 #include "validation/executor/kernel_calls.hpp"
 
 #include <compare>
@@ -52,25 +53,12 @@ private:
     std::int64_t rows = 0; ///< that are multiplied
   };
 
-  /// Memory beside the plan's that grows before the run.
-  class Scratch {
-  public:
-    ~Scratch();
-    void reserve(std::size_t bytes);
-
-    [[nodiscard]] void* data() const { return data_; }
-
-  private:
-    void* data_ = nullptr;
-    std::size_t bytes_ = 0;
-  };
-
   cublasLtHandle_t handle_ = nullptr;
   std::map<Shape, Product> products_;
-  Scratch workspace_;
-  Scratch inputs_;   ///< quantised
-  Scratch sums_;     ///< of int8 products
-  Scratch gathered_; ///< rows of grouped products
+  GrowingBuffer workspace_;
+  GrowingBuffer inputs_;   ///< quantised
+  GrowingBuffer sums_;     ///< of int8 products
+  GrowingBuffer gathered_; ///< rows of grouped products
 
   [[nodiscard]] Product& product(const ProductCall& call);
   static void destroy(const Product& one);

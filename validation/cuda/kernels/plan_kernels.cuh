@@ -22,7 +22,10 @@ void launch(const EmbeddingCall& call, cudaStream_t stream);
 void launch(const SamplingCall& call, cudaStream_t stream);
 void launch(const CopyCall& call, cudaStream_t stream);
 
-/// One query token of each sequence; heads of any size up to 256 (see DecodeAttention).
+/// Of the heads of both kinds of attention below.
+constexpr int most_head_size = 256;
+
+/// One query token of each sequence; heads of any size up to most_head_size (see DecodeAttention).
 void launch_decode_attention(const AttentionCall& call, cudaStream_t stream);
 /// Several query tokens of each.
 void launch_prefill_attention(const AttentionCall& call, cudaStream_t stream);

@@ -2,7 +2,7 @@
 #include "validation/cuda/device_error.hpp"
 #include "validation/cuda/probes/device_timer.hpp"
 #include "validation/cuda/probes/probe_list.hpp"
-#include "validation/cuda/shared_gpu.hpp"
+#include "validation/executor/mps_daemon.hpp"
 #include "validation/executor/rank_process.hpp"
 
 #include <algorithm>

@@ -49,10 +49,6 @@ struct Shape {
   }
 };
 
-std::size_t bytes_of(std::int64_t elements, DataType type) {
-  return static_cast<std::size_t>(static_cast<double>(elements) * element_bytes(type).value());
-}
-
 /// Memory for all points: weights to rotate over, inputs and outputs.
 class Operands {
 public:

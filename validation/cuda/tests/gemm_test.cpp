@@ -12,10 +12,6 @@
 namespace decodesim {
 namespace {
 
-std::size_t bytes_of(std::int64_t elements, DataType type) {
-  return static_cast<std::size_t>(static_cast<double>(elements) * element_bytes(type).value());
-}
-
 /// Whole numbers from -8 to 8 times `unit`: every type has them.
 std::vector<float> numbers(std::int64_t count, float unit, unsigned seed) {
   std::mt19937 random{seed};

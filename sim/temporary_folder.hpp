@@ -1,21 +1,26 @@
 #pragma once
 
+#include "sim/error.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace decodesim {
 
-/// A new empty folder, removed with its content at the end of the test.
+/// A new empty folder below TMPDIR or the system's, removed with its content at the end of its
+/// scope.
 class TemporaryFolder {
 public:
+  /// @throws InputError when none can be made
   TemporaryFolder() {
+    // mkdtemp puts letters of its choice in place of the Xs.
     std::string pattern = (std::filesystem::temp_directory_path() / "decodesim-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) {
-      throw std::runtime_error{"cannot make " + pattern};
+      throw InputError::at(
+          pattern, "cannot be made", "set TMPDIR to a folder that can be written to");
     }
     path_ = pattern;
   }
