@@ -20,48 +20,13 @@ std::byte* at(const void* address, std::size_t bytes) {
 
 std::int64_t whole(Bytes bytes) { return static_cast<std::int64_t>(std::llround(bytes.value())); }
 
-/// Several tables in one piece of the device's memory.
-class TableUpload {
-public:
-  explicit TableUpload(const ExpertRows& rows)
-      : lists_{&rows.chosen,
-               &rows.sources,
-               &rows.sum_begin,
-               &rows.sum_pairs,
-               &rows.sent_tokens,
-               &rows.returned_begin,
-               &rows.returned_rows} {}
-
-  void run(Device& device, ExpertTables& tables) {
-    std::vector<std::int32_t> all;
-    for (const auto* list : lists_) {
-      all.insert(all.end(), list->begin(), list->end());
-    }
-    const auto bytes = all.size() * sizeof(std::int32_t);
-    auto* memory = static_cast<std::int32_t*>(device.allocate("routing table", bytes));
-    device.upload(memory, all.data(), bytes);
-    for (const auto& [list, address] : {std::pair{lists_[0], &tables.chosen},
-                                        {lists_[1], &tables.sources},
-                                        {lists_[2], &tables.sum_begin},
-                                        {lists_[3], &tables.sum_pairs},
-                                        {lists_[4], &tables.sent_tokens},
-                                        {lists_[5], &tables.returned_begin},
-                                        {lists_[6], &tables.returned_rows}}) {
-      *address = memory;
-      memory += list->size();
-    }
-  }
-
-private:
-  std::vector<const std::vector<std::int32_t>*> lists_;
-};
-
 } // namespace
 
 PlanExecutor::PlanExecutor(
     const Plan& plan, const Model& model, int rank, Device& device, ExecutorOptions options)
     : plan_{plan}, model_{model}, place_{plan, rank}, device_{device}, options_{std::move(options)},
-      program_{plan.program(rank)}, memory_{memory_places(plan, rank)} {
+      expert_tables_{plan, model, place_, device}, program_{plan.program(rank)},
+      memory_{memory_places(plan, rank)} {
   check_executable(plan, model);
 }
 
@@ -76,14 +41,8 @@ void PlanExecutor::prepare() {
   }
   recorded_.assign(events_.size(), false);
   if (plan_.expert_loads) {
-    make_tables(Part::prologue, 0);
-    for (int step = 0; step < plan_.decode_steps; ++step) {
-      make_tables(Part::body, step);
-    }
-    std::size_t most = 0;
-    for (const auto& [key, tables] : tables_) {
-      most = std::max(most, tables->rows.sent_tokens.size());
-    }
+    expert_tables_.upload();
+    const auto most = expert_tables_.most_sent_rows();
     if (most > 0) {
       // At most fp32: 4 bytes an element.
       const auto bytes = most * static_cast<std::size_t>(model_.hidden_size) * 4;
@@ -102,7 +61,7 @@ void PlanExecutor::prepare_kernels() {
   const auto tell = [this](Part part, int step) {
     for (const auto& op : program_.part(part)) {
       if (as_kernel(op) != nullptr) {
-        device_.prepare(resolver_->call(op, part, step, tables_of(op, part, step)));
+        device_.prepare(resolver_->call(op, part, step, expert_tables_.of(op, part, step)));
       }
     }
   };
@@ -164,34 +123,6 @@ void PlanExecutor::join_communicators() {
     }
   }
   say_joining("");
-}
-
-void PlanExecutor::make_tables(Part part, int step) {
-  for (const auto& op : program_.part(part)) {
-    if (op.layer < 0 || !model_.has_experts(op.layer)) {
-      continue;
-    }
-    auto& entry = tables_[{part, step, op.layer, op.micro_batch}];
-    if (entry) {
-      continue;
-    }
-    auto tables = std::make_shared<ExpertTables>();
-    tables->rows = expert_rows(*plan_.expert_loads,
-                               place_.rank,
-                               part,
-                               step,
-                               op.layer,
-                               op.micro_batch,
-                               place_.new_tokens(part));
-    TableUpload{tables->rows}.run(device_, *tables);
-    entry = std::move(tables);
-  }
-}
-
-std::shared_ptr<const ExpertTables>
-PlanExecutor::tables_of(const Operation& op, Part part, int step) const {
-  const auto found = tables_.find({part, std::max(0, step), op.layer, op.micro_batch});
-  return found == tables_.end() ? nullptr : found->second;
 }
 
 EventHandle PlanExecutor::next_event() {
@@ -284,7 +215,7 @@ void PlanExecutor::message(const Operation& op, const PointToPoint& messages) {
 }
 
 void PlanExecutor::work(const Operation& op, Part part, int step) {
-  const auto tables = tables_of(op, part, step);
+  const auto tables = expert_tables_.of(op, part, step);
   if (as_kernel(op) != nullptr) {
     device_.launch(resolver_->call(op, part, std::max(0, step), tables), stream(op.stream));
   } else if (!options_.communicates) {

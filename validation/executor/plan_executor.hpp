@@ -2,6 +2,7 @@
 
 #include "sim/engine/timeline.hpp"
 #include "validation/executor/device.hpp"
+#include "validation/executor/expert_table_store.hpp"
 #include "validation/executor/kernel_resolver.hpp"
 #include "validation/executor/memory_places.hpp"
 
@@ -10,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace decodesim {
@@ -79,13 +79,9 @@ private:
     bool is_recorded = false; ///< whether `end` means something
   };
 
-  /// What an operation needs that differs between passes.
-  using TableKey = std::tuple<Part, int, int, int>; ///< part, step, layer, micro-batch
-
   void allocate();
   void join_communicators();
   void say_joining(const std::string& name);
-  void make_tables(Part part, int step);
 
   void play(Part part, int step);
   void enqueue(const Operation& op, Part part, int step, int index);
@@ -104,8 +100,6 @@ private:
   [[nodiscard]] RankTimes times();
   [[nodiscard]] std::string name_of(const Enqueued& entry) const;
   [[nodiscard]] std::vector<std::string> operations_not_done() const;
-  [[nodiscard]] std::shared_ptr<const ExpertTables>
-  tables_of(const Operation& op, Part part, int step) const;
 
   [[nodiscard]] StreamHandle stream(StreamId id) const {
     return streams_[static_cast<std::size_t>(id)];
@@ -120,6 +114,7 @@ private:
   RankPlace place_;
   Device& device_;
   ExecutorOptions options_;
+  ExpertTableStore expert_tables_;
   const Program& program_;
   MemoryPlaces memory_;
   std::optional<KernelResolver> resolver_;
@@ -127,7 +122,6 @@ private:
   std::vector<EventHandle> events_; ///< of the plan
   std::vector<bool> recorded_;      ///< whether a wait for one means anything
   std::map<std::string, CommunicatorHandle> communicators_;
-  std::map<TableKey, std::shared_ptr<const ExpertTables>> tables_;
   Array packed_;                    ///< rows on their way to other ranks
   std::vector<GraphHandle> graphs_; ///< by step
   std::vector<EventHandle> pool_;   ///< timed events of the run, in order
